@@ -1,0 +1,1 @@
+"""Custom resources in, compiled configuration out."""

@@ -1,0 +1,1 @@
+"""What operator, agent and CLI agree on; knows neither Kubernetes nor Envoy."""

@@ -1,0 +1,1 @@
+"""The sidecar control plane of one gateway: admission, keys, quota, journal, xDS."""

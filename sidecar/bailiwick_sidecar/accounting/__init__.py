@@ -1,0 +1,1 @@
+"""Every attempt from its intent to exactly one row."""

@@ -1,0 +1,83 @@
+"""An attempt's intent, its usage and its row. Values only."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bailiwick_sidecar.quota.model import AttemptKey, Caller
+
+
+class RowState(Enum):
+    """How an attempt ended, as the ledger keeps it."""
+
+    SETTLED = "settled"
+    """The provider's own figures, or an error answer, which costs nothing."""
+    ESTIMATED = "estimated"
+    """It was sent and gave no figures."""
+    VOID = "void"
+    """Proved never sent."""
+    UNKNOWN = "unknown"
+    """A process died between intent and answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens by kind. `cached_input`, `audio_input`, `cache_write` are parts of `input`;
+    `reasoning_output` and `audio_output` are parts of `output`."""
+
+    input: int = 0
+    output: int = 0
+    cached_input: int = 0
+    cache_write: int = 0
+    audio_input: int = 0
+    reasoning_output: int = 0
+    audio_output: int = 0
+
+    @property
+    def total(self) -> int:
+        """Input and output together."""
+        return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is journalled before an attempt leaves. Times are ms since the epoch, money picounits.
+
+    `price` is the source and rates that the cost is computed with, whenever it settles.
+    `input_bound` and `output_bound` are what was reserved, in tokens.
+    """
+
+    key: AttemptKey
+    admitted_at: int
+    deadline: int
+    caller: Caller
+    cost_center: str
+    tags: tuple[tuple[str, str], ...]
+    backend: str
+    provider: str
+    model: str
+    alias: str
+    operation: str
+    stream: bool
+    input_bound: int
+    output_bound: int
+    cost_bound: int
+    price_source: str
+    rates: tuple[int, int, int, int, int, int, int]
+    """Picounits: per input, cached input, output, cache write, audio input, audio output token,
+    and per request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One ledger row: an attempt that has ended."""
+
+    intent: Intent
+    state: RowState
+    ended_at: int
+    status: int
+    usage: Usage
+    cost: int
+    duration_ms: int
+    first_byte_ms: int
+    reason: str
+    """Why the state is what it is, in a word: `usage`, `error_status`, `client_disconnect`, …"""

@@ -1,0 +1,1 @@
+"""The quota engine: pure, deterministic, the clock a parameter."""

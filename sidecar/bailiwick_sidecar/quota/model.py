@@ -1,0 +1,130 @@
+"""What the quota engine is asked and what it answers. Values only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+AttemptKey = tuple[str, int]
+"""Stream id and attempt number: names one attempt for ever."""
+
+
+class LimitKind(Enum):
+    """What a limit counts; the value is the field's name in the resources."""
+
+    REQUESTS_PER_SECOND = "requestsPerSecond"
+    REQUESTS_PER_MINUTE = "requestsPerMinute"
+    TOKENS_PER_MINUTE = "tokensPerMinute"
+    CONCURRENT_REQUESTS = "concurrentRequests"
+    TOKENS_PER_MONTH = "tokensPerMonth"
+    BUDGET_DAY = "budgetDay"
+    BUDGET_MONTH = "budgetMonth"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The verified values of a request's dimensions; empty: the caller has none."""
+
+    team: str
+    project: str
+    user: str
+    route: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What one attempt takes: tokens (input and output together) and money in picounits."""
+
+    tokens: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One attempt that asks to be admitted.
+
+    `deadline` (ms since the epoch) is when its concurrency lease ends by itself.
+    `predecessor` is the attempt of the same request whose concurrency lease it takes over.
+    """
+
+    key: AttemptKey
+    caller: Caller
+    amounts: Amounts
+    deadline: int
+    predecessor: AttemptKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """One counter as it stands: counts, or picounits for budgets.
+
+    `used` is settled plus reserved and may exceed `limit` (a deficit is carried).
+    `resets_at` (ms) is when `used` would be 0 if nothing else came.
+    """
+
+    limit_id: str
+    kind: LimitKind
+    subject: tuple[tuple[str, str], ...]
+    limit: int
+    used: int
+    resets_at: int
+    shadow: bool
+
+    @property
+    def remaining(self) -> int:
+        """What is left, never below 0."""
+        return max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Admitted: the counters it touched, after the reservation."""
+
+    states: tuple[LimitState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Refused: nothing was reserved.
+
+    `limits` are all counters that refuse, the longest wait first. `retry_after` (ms) is the
+    first moment at which the same reservation would fit if nothing else came; None: it never
+    fits. `states` are all counters that apply, as they stand.
+    """
+
+    limits: tuple[LimitState, ...]
+    retry_after: int | None
+    states: tuple[LimitState, ...]
+
+
+class QuotaStore(Protocol):
+    """Counters of one tenant; every method is atomic over all limits that apply.
+
+    `now` is milliseconds since the epoch. Keys that are not open are ignored by `settle` and
+    `void`, so that a second delivery changes nothing.
+    """
+
+    async def reserve(self, reservation: Reservation, now: int) -> Grant | Denial:
+        """Take the reservation from every counter, or from none."""
+        ...
+
+    async def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
+        """Replace what was reserved by what was used; returns the overshoot in tokens (≥ 0)."""
+        ...
+
+    async def void(self, key: AttemptKey, now: int) -> None:
+        """Give everything back, the request count too: proved never sent."""
+        ...
+
+    async def release(self, key: AttemptKey, now: int) -> None:
+        """End the concurrency lease alone; tokens and money stay reserved."""
+        ...
+
+    async def states(self, caller: Caller, now: int) -> tuple[LimitState, ...]:
+        """Every counter that applies to this caller; empty dimensions match any limit's each."""
+        ...
+
+    async def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:
+        """Rebuild counters: (reservation, admitted at, settled amounts or None while open)."""
+        ...
