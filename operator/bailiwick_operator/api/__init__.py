@@ -1,0 +1,1 @@
+"""Typed resources: models, schemas, rules, and loading and validating of files."""

@@ -1,0 +1,87 @@
+"""Quota: limits for a subject inside a namespace; it can only tighten."""
+
+from enum import Enum
+from typing import Annotated
+
+from msgspec import Meta
+
+from bailiwick_operator.api.v1alpha1.base import (
+    API_VERSION,
+    AS_SET,
+    BY_NAME,
+    Model,
+    ObjectMeta,
+    Status,
+)
+from bailiwick_operator.api.v1alpha1.limits import Limits, Subject
+from bailiwick_operator.api.v1alpha1.scalars import Timestamp
+
+
+class Mode(Enum):
+    """What happens when a limit is reached."""
+
+    ENFORCE = "Enforce"
+    SHADOW = "Shadow"
+
+
+class QuotaSpec(Model, frozen=True, kw_only=True):
+    """What a subject may use inside the namespace."""
+
+    subject: Annotated[Subject, Meta(description="Whom it holds for; {} is the namespace.")]
+    limits: Annotated[Limits, Meta(description="What the subject may use.")]
+    thresholds: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=1000)], ...],
+        Meta(
+            description="Percent of use at which an Event and a metric are raised.",
+            min_length=1,
+            max_length=8,
+            extra_json_schema=AS_SET,
+        ),
+    ] = ()
+    mode: Annotated[
+        Mode,
+        Meta(description="Enforce refuses; Shadow counts and refuses nothing. Default: Enforce."),
+    ] = Mode.ENFORCE
+
+
+class LimitUse(Model, frozen=True, kw_only=True):
+    """How much of one limit is used, rolled up slowly."""
+
+    name: Annotated[
+        str,
+        Meta(description="Field of spec.limits, such as tokensPerMinute.", max_length=63),
+    ]
+    limit: Annotated[str, Meta(description="The figure in force after ceilings.", max_length=32)]
+    used: Annotated[str, Meta(description="Settled and reserved.", max_length=32)]
+    left: Annotated[str, Meta(description="What is left, never below 0.", max_length=32)]
+    resets_at: Annotated[
+        Timestamp | None, Meta(description="When it would be unused if nothing else came.")
+    ] = None
+
+
+class QuotaStatus(Status, frozen=True, kw_only=True):
+    """Use of the limits."""
+
+    use: Annotated[
+        tuple[LimitUse, ...],
+        Meta(
+            description=(
+                "One entry per limit. With each in the subject: the counter that is fullest."
+            ),
+            max_length=16,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+    updated_at: Annotated[Timestamp | None, Meta(description="When these figures were read.")] = (
+        None
+    )
+
+
+class Quota(Model, frozen=True, kw_only=True):
+    """Limits for a subject inside the namespace. A Quota can only tighten."""
+
+    api_version: str = API_VERSION
+    kind: str = "Quota"
+    metadata: ObjectMeta
+    spec: QuotaSpec
+    status: QuotaStatus | None = None

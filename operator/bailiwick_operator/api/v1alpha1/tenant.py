@@ -1,0 +1,451 @@
+"""Tenant: who a tenant is and what it may use at most, written by the platform team."""
+
+from enum import Enum
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from bailiwick_operator.api.v1alpha1.base import (
+    API_VERSION,
+    AS_SET,
+    BY_NAME,
+    Model,
+    ObjectMeta,
+    Rule,
+    Status,
+)
+from bailiwick_operator.api.v1alpha1.callers import Callers
+from bailiwick_operator.api.v1alpha1.limits import Limits, NamedLimits
+from bailiwick_operator.api.v1alpha1.scalars import (
+    CostCenter,
+    Currency,
+    DnsLabel,
+    ItemName,
+    Region,
+    TimeZone,
+)
+
+
+class UnpricedModels(Enum):
+    """What happens to a model without a price where money is limited."""
+
+    DENY = "Deny"
+    ALLOW = "Allow"
+
+
+class QuotaStoreOutage(Enum):
+    """What happens while the quota store is away."""
+
+    DENY = "Deny"
+    ALLOW = "Allow"
+    LOCAL_SHARE = "LocalShare"
+
+
+class LedgerOutage(Enum):
+    """What happens while the ledger's database is away."""
+
+    DENY = "Deny"
+    ALLOW = "Allow"
+
+
+class LoggedContent(Enum):
+    """How much of a conversation is logged."""
+
+    NONE = "None"
+
+
+class NamespaceClaim(Model, frozen=True, kw_only=True):
+    """A namespace of the tenant; it gets a gateway of its own."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!self.name.startsWith('kube-')",
+            message="a kube-* namespace belongs to the cluster and to no tenant",
+            cure="name a namespace of the tenant",
+            field=".name",
+        ),
+    )
+
+    name: Annotated[DnsLabel, Meta(description="Name of the namespace.")]
+
+
+class Project(Model, frozen=True, kw_only=True):
+    """A project of a team."""
+
+    name: Annotated[ItemName, Meta(description="Name, unique in the team.")]
+    cost_center: Annotated[
+        CostCenter | None,
+        Meta(description="Written on the project's ledger rows. Default: the team's."),
+    ] = None
+
+
+class Team(Model, frozen=True, kw_only=True):
+    """A team of callers."""
+
+    name: Annotated[ItemName, Meta(description="Name, unique in the tenant.")]
+    claim_values: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=128)], ...],
+        Meta(
+            description="What a token may say instead of the name. The name itself always counts.",
+            max_length=16,
+            extra_json_schema=AS_SET,
+        ),
+    ] = ()
+    projects: Annotated[
+        tuple[Project, ...],
+        Meta(
+            description="Projects of the team. Absent: its callers name none.",
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+    cost_center: Annotated[
+        CostCenter | None,
+        Meta(description="Written on ledger rows of callers whose project names none."),
+    ] = None
+    limits: Annotated[
+        Limits | None, Meta(description="What the team may use in all namespaces together.")
+    ] = None
+
+
+class ModelAccess(Model, frozen=True, kw_only=True):
+    """A tier of models that is open. A tier that is not listed is closed."""
+
+    tier: Annotated[ItemName, Meta(description="Tier that providers give their models.")]
+    teams: Annotated[
+        tuple[ItemName, ...],
+        Meta(
+            description="Teams that may use it. Absent: every team; an empty list is refused.",
+            min_length=1,
+            max_length=64,
+            extra_json_schema=AS_SET,
+        ),
+    ] = ()
+
+
+class Residency(Model, frozen=True, kw_only=True):
+    """Where data may be processed."""
+
+    regions: Annotated[
+        tuple[Region, ...],
+        Meta(
+            description="Regions of providers that may be used; a backend elsewhere is refused.",
+            min_length=1,
+            max_length=64,
+            extra_json_schema=AS_SET,
+        ),
+    ]
+
+
+class Vault(Model, frozen=True, kw_only=True):
+    """How the tenant's gateways reach Vault."""
+
+    kv_mount: Annotated[
+        str,
+        Meta(
+            description="Mount of the KV version 2 engine. Default: secret.",
+            min_length=1,
+            max_length=128,
+            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._/-]*$",
+        ),
+    ] = "secret"
+    auth_mount: Annotated[
+        str,
+        Meta(
+            description="Mount of the auth method for service accounts. Default: kubernetes.",
+            min_length=1,
+            max_length=128,
+            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._/-]*$",
+        ),
+    ] = "kubernetes"
+    role: Annotated[
+        str,
+        Meta(
+            description="Role that the gateway logs in with. Default: bailiwick-<tenant>.",
+            min_length=1,
+            max_length=128,
+            pattern=r"^[A-Za-z0-9._-]+$",
+        ),
+    ] = ""
+
+
+class OnOutage(Model, frozen=True, kw_only=True):
+    """What happens while a dependency is away. The journal always denies."""
+
+    quota_store: Annotated[
+        QuotaStoreOutage,
+        Meta(
+            description=(
+                "Deny, Allow, or LocalShare: what was left, divided by the live replicas."
+                " Default: Deny."
+            )
+        ),
+    ] = QuotaStoreOutage.DENY
+    ledger: Annotated[
+        LedgerOutage,
+        Meta(
+            description=(
+                "Allow keeps serving while rows wait in the journal; Deny refuses. Default: Allow."
+            )
+        ),
+    ] = LedgerOutage.ALLOW
+
+
+class Logging(Model, frozen=True, kw_only=True):
+    """What is kept about calls."""
+
+    content: Annotated[
+        LoggedContent,
+        Meta(description="None: no prompt and no answer is ever logged. Default: None."),
+    ] = LoggedContent.NONE
+    retention_days: Annotated[
+        Annotated[int, Meta(ge=1, le=3650)] | None,
+        Meta(description="How long ledger rows are kept, in days. Default: for ever."),
+    ] = None
+
+
+class Gateway(Model, frozen=True, kw_only=True):
+    """Size of the gateway in each namespace."""
+
+    replicas: Annotated[
+        int,
+        Meta(
+            description=(
+                "Pods per namespace. More than one needs a shared quota store. Default: 1."
+            ),
+            ge=1,
+            le=100,
+        ),
+    ] = 1
+
+
+class OwnHost(Model, frozen=True, kw_only=True):
+    """A host at which the tenant may have models of its own served."""
+
+    host: Annotated[
+        str,
+        Meta(
+            description="Host of a ModelProvider's baseURL, exactly; with a port where it has one.",
+            min_length=1,
+            max_length=253,
+            pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$",
+        ),
+    ]
+    region: Annotated[Region, Meta(description="Where the models at this host run.")]
+
+
+class OwnProviders(Model, frozen=True, kw_only=True):
+    """That the tenant may bring providers of its own, and within which bounds."""
+
+    hosts: Annotated[
+        tuple[OwnHost, ...],
+        Meta(
+            description="Hosts that its ModelProviders may name.",
+            min_length=1,
+            max_length=64,
+            extra_json_schema={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["host"],
+            },
+        ),
+    ]
+    tier: Annotated[ItemName, Meta(description="Tier of all models of its own providers.")]
+    vault_prefix: Annotated[
+        str,
+        Meta(
+            description="Path in Vault below which the keys of its own providers lie.",
+            min_length=1,
+            max_length=256,
+            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
+        ),
+    ]
+
+
+class TenantSpec(Model, frozen=True, kw_only=True):
+    """What the platform team grants a tenant."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.currency == oldSelf.currency",
+            message="currency is immutable: past spend is kept in it",
+            cure="keep the currency, or make a new Tenant",
+            field=".currency",
+        ),
+        Rule(
+            cel=(
+                "!has(self.modelAccess) || self.modelAccess.all(a, !has(a.teams)"
+                " || a.teams.all(t, has(self.teams) && self.teams.exists(k, k.name == t)))"
+            ),
+            message="modelAccess.teams names a team that spec.teams does not list",
+            cure="add the team to spec.teams, or correct its name",
+            field=".modelAccess",
+        ),
+        Rule(
+            cel=(
+                "!has(self.callers) || !has(self.callers.serviceAccounts)"
+                " || self.callers.serviceAccounts.bindings.all(b,"
+                " self.namespaces.exists(n, n.name == b.namespace))"
+            ),
+            message=(
+                "callers.serviceAccounts names a namespace that spec.namespaces does not list"
+            ),
+            cure="add the namespace to spec.namespaces, or correct its name",
+            field=".callers",
+        ),
+        Rule(
+            cel=(
+                "!has(self.callers) || !has(self.callers.serviceAccounts)"
+                " || self.callers.serviceAccounts.bindings.all(b,"
+                " has(self.teams) && self.teams.exists(t, t.name == b.team))"
+            ),
+            message="callers.serviceAccounts names a team that spec.teams does not list",
+            cure="add the team to spec.teams, or correct its name",
+            field=".callers",
+        ),
+    )
+
+    namespaces: Annotated[
+        tuple[NamespaceClaim, ...],
+        Meta(
+            description=(
+                "Namespaces of the tenant. A namespace belongs to one tenant: the oldest claim"
+                " wins, the loser says so."
+            ),
+            min_length=1,
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ]
+    currency: Annotated[
+        Currency,
+        Meta(description="Currency in which money is limited and kept, ISO 4217. Immutable."),
+    ]
+    time_zone: Annotated[
+        TimeZone, Meta(description="IANA zone in which days and months begin. Default: UTC.")
+    ] = "UTC"
+    callers: Annotated[Callers | None, Meta(description="Who may call. Absent: nobody.")] = None
+    teams: Annotated[
+        tuple[Team, ...],
+        Meta(
+            description="Teams of the tenant. A caller of a team that is not listed is refused.",
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+    caller_tags: Annotated[
+        tuple[
+            Annotated[
+                str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=63)
+            ],
+            ...,
+        ],
+        Meta(
+            description="The only tags that a caller may add to his own ledger rows.",
+            max_length=16,
+            extra_json_schema=AS_SET,
+        ),
+    ] = ()
+    limits: Annotated[
+        Limits | None,
+        Meta(description="What the tenant may use, all its namespaces together."),
+    ] = None
+    ceilings: Annotated[
+        tuple[NamedLimits, ...],
+        Meta(
+            description="Limits that hold even where the tenant deletes its Quotas.",
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+    defaults: Annotated[
+        tuple[NamedLimits, ...],
+        Meta(
+            description="Limits that hold until a Quota names the subject.",
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+    model_access: Annotated[
+        tuple[ModelAccess, ...],
+        Meta(
+            description="Tiers that are open. A tier that is not listed is closed.",
+            max_length=32,
+            extra_json_schema={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["tier"],
+            },
+        ),
+    ] = ()
+    own_providers: Annotated[
+        OwnProviders | None,
+        Meta(description="Bounds for the tenant's own ModelProviders. Absent: it may have none."),
+    ] = None
+    unpriced_models: Annotated[
+        UnpricedModels,
+        Meta(
+            description=(
+                "Deny refuses a model without a price where money is limited. Default: Deny."
+            )
+        ),
+    ] = UnpricedModels.DENY
+    residency: Annotated[
+        Residency | None, Meta(description="Where data may be processed. Absent: anywhere.")
+    ] = None
+    vault: Annotated[Vault | None, Meta(description="How the tenant's gateways reach Vault.")] = (
+        None
+    )
+    on_outage: Annotated[
+        OnOutage | None, Meta(description="What happens while a dependency is away.")
+    ] = None
+    logging: Annotated[Logging | None, Meta(description="What is kept about calls.")] = None
+    gateway: Annotated[
+        Gateway | None, Meta(description="Size of the gateway in each namespace.")
+    ] = None
+
+
+class NamespaceStatus(Model, frozen=True, kw_only=True):
+    """How far a namespace of the tenant is."""
+
+    name: Annotated[DnsLabel, Meta(description="Name of the namespace.")]
+    bound: Annotated[bool, Meta(description="Whether the tenant holds the namespace.")]
+    programmed: Annotated[
+        bool, Meta(description="Whether every ready replica serves the newest configuration.")
+    ] = False
+    digest: Annotated[
+        str, Meta(description="Version of the configuration that is served.", max_length=64)
+    ] = ""
+    message: Annotated[
+        str, Meta(description="What is missing, where something is.", max_length=1024)
+    ] = ""
+
+
+class TenantStatus(Status, frozen=True, kw_only=True):
+    """State of the tenant and of each of its namespaces."""
+
+    namespaces: Annotated[
+        tuple[NamespaceStatus, ...],
+        Meta(
+            description="State of each namespace.",
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+
+
+class Tenant(Model, frozen=True, kw_only=True):
+    """Who a tenant is, who its callers are, and what it may use at most."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
+            " && self.metadata.name.size() <= 63",
+            message="the name of a Tenant is a DNS label: at most 63 of a-z, 0-9 and '-'",
+            cure="choose a name without dots: labels and Vault paths are made of it",
+        ),
+    )
+
+    api_version: str = API_VERSION
+    kind: str = "Tenant"
+    metadata: ObjectMeta
+    spec: TenantSpec
+    status: TenantStatus | None = None
