@@ -84,18 +84,30 @@ class Grant:
     states: tuple[LimitState, ...]
 
 
+class DenialReason(Enum):
+    """Why a reservation was refused."""
+
+    LIMIT = "limit"
+    """It does not fit under at least one limit."""
+    TOO_MANY_SUBJECTS = "too_many_subjects"
+    """A limit counts each subject by itself, and no counter is free for one more subject."""
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Refused: nothing was reserved.
 
-    `limits` are all counters that refuse, the longest wait first. `retry_after` (ms) is the
-    first moment at which the same reservation would fit if nothing else came; None: it never
-    fits. `states` are all counters that apply, as they stand.
+    `limits` are all counters that refuse, the longest wait first. `retry_after` (ms since the
+    epoch, as `resets_at` is; no duration) is the first moment at which the same reservation would
+    fit if nothing else came; None: it never fits. Where only a lease or a free counter is missing
+    nobody knows that moment, and it is one second from now. `states` are all counters that apply,
+    as they stand.
     """
 
     limits: tuple[LimitState, ...]
     retry_after: int | None
     states: tuple[LimitState, ...]
+    reason: DenialReason = DenialReason.LIMIT
 
 
 class QuotaStore(Protocol):
@@ -122,7 +134,11 @@ class QuotaStore(Protocol):
         ...
 
     async def states(self, caller: Caller, now: int) -> tuple[LimitState, ...]:
-        """Every counter that applies to this caller; empty dimensions match any limit's each."""
+        """Every counter that applies to this caller.
+
+        An empty route or tier stands for all of them, since a caller has neither before a
+        request; an empty team, project or user is nobody's, and shows nobody else's counters.
+        """
         ...
 
     async def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:
