@@ -1,0 +1,1 @@
+"""The Kubernetes API as this operator needs it: a Protocol, its kinds, and an HTTP adapter."""

@@ -1,0 +1,73 @@
+"""The gRPC server of the config stream: TLS always, certificates renewed while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc
+from bailiwick_contract.errors import BailiwickError
+
+from bailiwick_operator.publish.service import ConfigStreamService
+
+LARGEST_ACK = 64 * 1024
+"""Bytes of one message from an agent."""
+
+OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", LARGEST_ACK),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.max_concurrent_streams", 16),
+    ("grpc.so_reuseport", 0),
+)
+
+
+class ServerError(BailiwickError):
+    """The config stream can't be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A server certificate chain and its key, in PEM."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+class ConfigServer:
+    """Listens for agents from `start` until `stop`."""
+
+    def __init__(
+        self, service: ConfigStreamService, *, address: str, key_pair: Callable[[], KeyPair]
+    ) -> None:
+        """`key_pair` is asked again at every handshake: a renewal needs no restart."""
+        self._service = service
+        self._address = address
+        self._key_pair = key_pair
+        self._server: grpc.aio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen; raises ServerError where the address can't be had."""
+        server = grpc.aio.server(options=OPTIONS)
+        server.add_generic_rpc_handlers((self._service.handlers(),))
+        credentials = grpc.dynamic_ssl_server_credentials(
+            self._configuration(), self._configuration
+        )
+        try:
+            self.port = server.add_secure_port(self._address, credentials)
+        except RuntimeError as error:
+            raise ServerError(
+                f"the config stream can't listen on {self._address}: {error}; is the port taken?"
+            ) from error
+        await server.start()
+        self._server = server
+
+    async def stop(self, *, grace_s: float = 1.0) -> None:
+        """End all streams; the agents keep what they have and come back."""
+        if self._server is not None:
+            await self._server.stop(grace_s)
+            self._server = None
+
+    def _configuration(self) -> grpc.ServerCertificateConfiguration:
+        pair = self._key_pair()
+        return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)])

@@ -1,0 +1,64 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ConfigUpdate(_message.Message):
+    __slots__ = ("contract_version", "sequence", "digest", "config")
+    CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    contract_version: int
+    sequence: int
+    digest: str
+    config: bytes
+    def __init__(self, contract_version: _Optional[int] = ..., sequence: _Optional[int] = ..., digest: _Optional[str] = ..., config: _Optional[bytes] = ...) -> None: ...
+
+class Ack(_message.Message):
+    __slots__ = ("sequence", "digest", "types", "error", "pod")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    digest: str
+    types: _containers.RepeatedCompositeFieldContainer[TypeState]
+    error: str
+    pod: PodIdentity
+    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ...) -> None: ...
+
+class TypeState(_message.Message):
+    __slots__ = ("type_url", "state", "error")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[TypeState.State]
+        STATE_PENDING: _ClassVar[TypeState.State]
+        STATE_WARMING: _ClassVar[TypeState.State]
+        STATE_ACKED: _ClassVar[TypeState.State]
+        STATE_NACKED: _ClassVar[TypeState.State]
+    STATE_UNSPECIFIED: TypeState.State
+    STATE_PENDING: TypeState.State
+    STATE_WARMING: TypeState.State
+    STATE_ACKED: TypeState.State
+    STATE_NACKED: TypeState.State
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    state: TypeState.State
+    error: str
+    def __init__(self, type_url: _Optional[str] = ..., state: _Optional[_Union[TypeState.State, str]] = ..., error: _Optional[str] = ...) -> None: ...
+
+class PodIdentity(_message.Message):
+    __slots__ = ("name", "uid")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    uid: str
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ...) -> None: ...
