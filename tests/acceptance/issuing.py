@@ -34,7 +34,7 @@ class SigningKey:
 
     def token(
         self, *, drop: tuple[str, ...] = (), header: dict[str, Any] | None = None, **more: Any
-    ):
+    ) -> str:
         """A good token of team search, with these claims changed or dropped."""
         now = int(time.time())
         claims = {

@@ -112,16 +112,8 @@ def forged(gateway: Gateway) -> dict[str, str | None]:
         "unknown kid": key.token(header={"kid": "k9"}),
         "kid as a path": key.token(header={"kid": "../../etc/passwd"}),
         "other key, same kid": stranger.token(),
-        "signature of another token": real.rpartition(".")[0]
-        + "."
-        + stranger.token().split(".")[2],
-        "payload changed": ".".join(
-            [
-                real.split(".")[0],
-                stranger.token(team_id="support").split(".")[1],
-                real.split(".")[2],
-            ]
-        ),
+        "signature of another token": f"{head}.{payload}.{stranger.token().split('.')[2]}",
+        "payload changed": f"{head}.{stranger.token(sub='root').split('.')[1]}.{signature}",
         "expired": key.token(exp=now - 120),
         "no exp": key.token(drop=("exp",)),
         "not yet valid": key.token(nbf=now + 600),
