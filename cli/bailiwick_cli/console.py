@@ -1,0 +1,35 @@
+"""Where the command speaks: results on stdout, everything else on stderr."""
+
+from functools import cache
+
+from rich.console import Console
+from rich.text import Text
+
+from bailiwick_contract.errors import BailiwickError
+
+
+@cache
+def out() -> Console:
+    """Results. Plain text where it is no terminal."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+@cache
+def err() -> Console:
+    """Progress, warnings and errors. Plain text where it is no terminal."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say_error(error: BailiwickError) -> None:
+    """The error's message is on stderr; square brackets in it mean themselves."""
+    err().print(Text("error: ", style="bold red").append(str(error), style="default"))
+
+
+def warn(message: str) -> None:
+    """The warning is on stderr."""
+    err().print(Text("warning: ", style="bold yellow").append(message, style="default"))
+
+
+def note(message: str) -> None:
+    """One line of progress is on stderr."""
+    err().print(Text(message))

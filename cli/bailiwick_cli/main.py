@@ -1,0 +1,228 @@
+"""The `bailiwick` command: options and help. The work is imported only when it is asked for."""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bailiwick_cli.datadir import DEFAULT_DATA_DIR
+from bailiwick_cli.errors import FAILED
+from bailiwick_contract.errors import BailiwickError
+
+app = typer.Typer(
+    name="bailiwick",
+    help="A gateway to language models for each tenant: metered, limited, accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+ledger = typer.Typer(
+    help="What was called, by whom, at what cost: one row per upstream attempt.",
+    no_args_is_help=True,
+)
+app.add_typer(ledger, name="ledger")
+
+Paths = Annotated[
+    list[Path],
+    typer.Option("-f", "--file", help="A YAML file or a folder of them; may be repeated."),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", help="Where `up` keeps everything that it writes."),
+]
+
+
+class ReportFormat(Enum):
+    """How `validate` prints what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class TableFormat(Enum):
+    """How `ledger` prints rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  typer calls it with the option's value
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"bailiwick {version('bailiwick')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """A gateway to language models for each tenant: metered, limited, accounted for."""
+
+
+@app.command()
+def up(
+    *,
+    file: Paths,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Serve only this namespace; may be repeated. Default: every one found."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(help="Port of the first gateway; the others take the next ones.")
+    ] = 8080,
+    metrics_port: Annotated[
+        int, typer.Option(help="Port of the first gateway's /metrics; the same order.")
+    ] = 9090,
+    secrets: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with providers' keys, under the same paths as in Vault."),
+    ] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    echo: Annotated[
+        bool, typer.Option("--echo", help="Also start a provider that repeats what it hears.")
+    ] = False,
+    echo_port: Annotated[int, typer.Option(help="Port of the echo provider.")] = 8091,
+) -> None:
+    """Serve every namespace found in the files, each by its own gateway on 127.0.0.1."""
+    from bailiwick_cli.up.command import UpOptions, serve
+
+    serve(
+        UpOptions(
+            paths=tuple(file),
+            namespaces=tuple(namespace or ()),
+            port=port,
+            metrics_port=metrics_port,
+            secrets=secrets,
+            data_dir=data_dir,
+            echo_port=echo_port if echo else None,
+        )
+    )
+
+
+@app.command()
+def token(
+    *,
+    tenant: Annotated[str, typer.Option(help="The tenant that the caller belongs to.")],
+    team: Annotated[str | None, typer.Option(help="One of the tenant's teams.")] = None,
+    project: Annotated[str | None, typer.Option(help="One of the team's projects.")] = None,
+    user: Annotated[str | None, typer.Option(help="Who calls; default: developer.")] = None,
+    service_account: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME", help="Call as a pod of this service account, not as a user."
+        ),
+    ] = None,
+    ttl: Annotated[str, typer.Option(help="How long it is good for: 30s, 15m, 1h, 7d.")] = "1h",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Print a development token. Only `bailiwick up` on this data directory trusts it."""
+    from bailiwick_cli.token import TokenRequest, issue
+
+    issue(
+        TokenRequest(
+            tenant=tenant,
+            team=team,
+            project=project,
+            user=user,
+            service_account=service_account,
+            ttl=ttl,
+        ),
+        data_dir=data_dir,
+    )
+
+
+@app.command()
+def validate(
+    *,
+    file: Paths,
+    output: Annotated[
+        ReportFormat, typer.Option("--format", help="text for people, json for programs.")
+    ] = ReportFormat.TEXT,
+) -> None:
+    """Check files as the cluster would, without one. Exit code 1 where something is wrong."""
+    from bailiwick_cli.validate import check
+
+    raise typer.Exit(check(tuple(file), as_json=output is ReportFormat.JSON))
+
+
+By = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="Comma-separated dimensions to sum by: team, project, user, route, model, …",
+    ),
+]
+Since = Annotated[
+    str | None, typer.Option("--since", help="RFC 3339 time, a date, or an age such as 2h.")
+]
+Until = Annotated[str | None, typer.Option("--until", help="As --since; this moment excluded.")]
+Format = Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")]
+
+
+@ledger.command()
+def top(
+    *,
+    by: By = "team,model",
+    since: Since = None,
+    until: Until = None,
+    output: Format = TableFormat.TABLE,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Sums of cost, tokens and attempts, the dearest first."""
+    from bailiwick_cli.ledger import LedgerQuery, show_top
+
+    query = LedgerQuery(data_dir=data_dir, since=since, until=until, output=output.value)
+    show_top(query, by=by)
+
+
+@ledger.command()
+def show(
+    stream_id: Annotated[str, typer.Argument(help="The `x-request-id` of an answer.")],
+    *,
+    output: Format = TableFormat.TABLE,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Every attempt of one request."""
+    from bailiwick_cli.ledger import LedgerQuery, show_request
+
+    query = LedgerQuery(data_dir=data_dir, since=None, until=None, output=output.value)
+    show_request(query, stream_id=stream_id)
+
+
+@ledger.command()
+def export(
+    *,
+    since: Since = None,
+    until: Until = None,
+    output: Format = TableFormat.JSON,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """One row per upstream attempt, oldest first."""
+    from bailiwick_cli.ledger import LedgerQuery, export_rows
+
+    export_rows(LedgerQuery(data_dir=data_dir, since=since, until=until, output=output.value))
+
+
+def main() -> None:
+    """Run the command; a BailiwickError becomes its message and exit code 1."""
+    try:
+        app()
+    except BailiwickError as error:
+        from bailiwick_cli.console import say_error
+
+        say_error(error)
+        sys.exit(FAILED)
+    except BrokenPipeError:
+        # The reader of our output left (`bailiwick ledger export | head`).
+        sys.stderr.close()
+        sys.exit(FAILED)
