@@ -39,6 +39,17 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     RULES: ClassVar[tuple[Rule, ...]] = ()
 
 
+LABEL_NAME = Rule(
+    cel=(
+        "self.metadata.name.size() <= 63"
+        " && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
+    ),
+    message="metadata.name must be a DNS label: at most 63 of a-z, 0-9 and '-'",
+    cure="choose a name without dots: references, labels and paths are made of it",
+)
+"""For kinds whose name others refer to."""
+
+
 class ObjectMeta(Struct, frozen=True, kw_only=True, rename="camel"):
     """Metadata as far as this project reads it; the API server sets the rest."""
 

@@ -34,6 +34,12 @@ class Jwks(Model, frozen=True, kw_only=True):
             cure="use an https address; plain http is for loopback addresses only",
             field=".uri",
         ),
+        Rule(
+            cel=r"""!has(self.inline) || !self.inline.matches('"(d|k)"\\s*:')""",
+            message="jwks.inline holds a private or symmetric key: give public keys only",
+            cure="replace that key, which is known now, and give n and e, or crv, x and y alone",
+            field=".inline",
+        ),
     )
 
     uri: Annotated[
@@ -147,7 +153,7 @@ class ServiceAccounts(Model, frozen=True, kw_only=True):
         Rule(
             cel=(
                 "self.bindings.all(a, !self.bindings.exists(b, b.name != a.name"
-                " && b.namespace == a.namespace && b.serviceAccount == a.serviceAccount))"
+                " && b.__namespace__ == a.__namespace__ && b.serviceAccount == a.serviceAccount))"
             ),
             message="two bindings name the same service account",
             cure="keep one of them: a service account calls for one team",
@@ -169,7 +175,7 @@ class ServiceAccounts(Model, frozen=True, kw_only=True):
         Meta(
             description="Which service account calls for which team.",
             min_length=1,
-            max_length=256,
+            max_length=128,
             extra_json_schema=BY_NAME,
         ),
     ]

@@ -8,6 +8,7 @@ from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
     BY_NAME,
+    LABEL_NAME,
     Model,
     ObjectMeta,
     Rule,
@@ -39,6 +40,17 @@ CA_NEEDS_TLS = Rule(
 )
 
 
+OUTPUT_FITS = Rule(
+    cel=(
+        "!has(self.maxOutputTokens) || !has(self.contextWindow)"
+        " || self.maxOutputTokens <= self.contextWindow"
+    ),
+    message="maxOutputTokens is above contextWindow, which holds input and output together",
+    cure="correct one of the two from the provider's documentation",
+    field=".maxOutputTokens",
+)
+
+
 class AllowedTenants(Model, frozen=True, kw_only=True):
     """Which tenants may route to a provider."""
 
@@ -55,6 +67,8 @@ class AllowedTenants(Model, frozen=True, kw_only=True):
 
 class PricedModel(Model, frozen=True, kw_only=True):
     """A model that a provider serves."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (OUTPUT_FITS,)
 
     name: Annotated[ModelName, Meta(description="What the provider calls the model.")]
     tier: Annotated[
@@ -137,6 +151,8 @@ class ClusterModelProviderSpec(Model, frozen=True, kw_only=True):
 
 class ClusterModelProvider(Model, frozen=True, kw_only=True):
     """Where models are served: protocol, base URL, region, tier, credentials, prices."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (LABEL_NAME,)
 
     api_version: str = API_VERSION
     kind: str = "ClusterModelProvider"

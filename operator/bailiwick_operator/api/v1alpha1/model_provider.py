@@ -7,18 +7,25 @@ from msgspec import Meta, field
 from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     BY_NAME,
+    LABEL_NAME,
     Model,
     ObjectMeta,
     Rule,
     Status,
 )
-from bailiwick_operator.api.v1alpha1.cluster_model_provider import CA_NEEDS_TLS, KEY_NEEDS_TLS
+from bailiwick_operator.api.v1alpha1.cluster_model_provider import (
+    CA_NEEDS_TLS,
+    KEY_NEEDS_TLS,
+    OUTPUT_FITS,
+)
 from bailiwick_operator.api.v1alpha1.provider import Credentials, Protocol, Tls
 from bailiwick_operator.api.v1alpha1.scalars import BaseURL, ModelName, Tokens
 
 
 class OwnModel(Model, frozen=True, kw_only=True):
     """A model that a tenant's own provider serves."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (OUTPUT_FITS,)
 
     name: Annotated[ModelName, Meta(description="What the provider calls the model.")]
     max_output_tokens: Annotated[
@@ -77,6 +84,8 @@ class ModelProviderSpec(Model, frozen=True, kw_only=True):
 
 class ModelProvider(Model, frozen=True, kw_only=True):
     """A tenant's own provider, where its Tenant allows own providers."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (LABEL_NAME,)
 
     api_version: str = API_VERSION
     kind: str = "ModelProvider"

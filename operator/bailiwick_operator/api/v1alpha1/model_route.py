@@ -9,6 +9,7 @@ from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
     BY_NAME,
+    LABEL_NAME,
     Model,
     ObjectMeta,
     Rule,
@@ -205,6 +206,12 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
             cure="raise maxAttempts, or remove those backends",
             field=".fallback",
         ),
+        Rule(
+            cel="!has(self.fallback) || self.backends.size() > 1",
+            message="fallback has no effect with a single backend",
+            cure="add a backend with another provider or model, or remove fallback",
+            field=".fallback",
+        ),
     )
 
     aliases: Annotated[
@@ -254,6 +261,8 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
 
 class ModelRoute(Model, frozen=True, kw_only=True):
     """An alias that callers use, routed to weighted, prioritised backends."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (LABEL_NAME,)
 
     api_version: str = API_VERSION
     kind: str = "ModelRoute"

@@ -7,6 +7,7 @@ from msgspec import Meta, field
 from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     BY_NAME,
+    LABEL_NAME,
     Model,
     ObjectMeta,
     Rule,
@@ -58,6 +59,8 @@ class PriceBookSpec(Model, frozen=True, kw_only=True):
 
 class PriceBook(Model, frozen=True, kw_only=True):
     """Dated prices of models. A price on the provider itself goes first."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (LABEL_NAME,)
 
     api_version: str = API_VERSION
     kind: str = "PriceBook"

@@ -1,7 +1,7 @@
 """Quota: limits for a subject inside a namespace; it can only tighten."""
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -9,8 +9,10 @@ from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
     BY_NAME,
+    LABEL_NAME,
     Model,
     ObjectMeta,
+    Rule,
     Status,
 )
 from bailiwick_operator.api.v1alpha1.limits import Limits, Subject
@@ -79,6 +81,8 @@ class QuotaStatus(Status, frozen=True, kw_only=True):
 
 class Quota(Model, frozen=True, kw_only=True):
     """Limits for a subject inside the namespace. A Quota can only tighten."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (LABEL_NAME,)
 
     api_version: str = API_VERSION
     kind: str = "Quota"

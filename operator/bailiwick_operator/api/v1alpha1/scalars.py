@@ -139,3 +139,24 @@ PemBundle = Annotated[
     ),
 ]
 """Certificates in PEM (RFC 7468)."""
+
+FORMS: dict[str, str] = {
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "use a-z, 0-9 and '-', beginning and ending with a letter"
+    " or digit",
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$": "use letters, digits, '.', '_' and '-',"
+    " beginning and ending with a letter or digit",
+    r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$": "use letters, digits and . _ : / @ + -, such as"
+    " gpt-5-mini or org/model",
+    r"^[A-Z]{3}$": "write an ISO 4217 code such as USD",
+    r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,12})?$": 'write a decimal string such as "500.00"',
+    r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$": "write a decimal string with at most six decimals,"
+    ' such as "0.25"',
+    r"^([0-9]{1,5}(h|m|s|ms)){1,4}$": "write a duration such as 30s, 500ms or 2m30s",
+    r"^\s*-----BEGIN CERTIFICATE-----": "paste certificates in PEM, beginning with"
+    " -----BEGIN CERTIFICATE-----",
+    r"^https?://[^\s@]+$": "write an address such as https://idp.example/jwks.json",
+    r"^\s*\{": "write the key set as a JSON object",
+    r"^[^\x00-\x1f\x7f]+$": "use no control characters",
+    r"^\S+$": "use no spaces",
+}
+"""What a pattern asks for, in words."""

@@ -9,6 +9,7 @@ from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
     BY_NAME,
+    LABEL_NAME,
     Model,
     ObjectMeta,
     Rule,
@@ -284,7 +285,7 @@ class TenantSpec(Model, frozen=True, kw_only=True):
             cel=(
                 "!has(self.callers) || !has(self.callers.serviceAccounts)"
                 " || self.callers.serviceAccounts.bindings.all(b,"
-                " self.namespaces.exists(n, n.name == b.namespace))"
+                " self.namespaces.exists(n, n.name == b.__namespace__))"
             ),
             message=(
                 "callers.serviceAccounts names a namespace that spec.namespaces does not list"
@@ -301,6 +302,26 @@ class TenantSpec(Model, frozen=True, kw_only=True):
             message="callers.serviceAccounts names a team that spec.teams does not list",
             cure="add the team to spec.teams, or correct its name",
             field=".callers",
+        ),
+        Rule(
+            cel=(
+                "!has(self.ceilings) || self.ceilings.all(c, !has(c.subject)"
+                " || !has(c.subject.team)"
+                " || (has(self.teams) && self.teams.exists(t, t.name == c.subject.team)))"
+            ),
+            message="ceilings names a team that spec.teams does not list",
+            cure="add the team to spec.teams, or correct its name",
+            field=".ceilings",
+        ),
+        Rule(
+            cel=(
+                "!has(self.defaults) || self.defaults.all(c, !has(c.subject)"
+                " || !has(c.subject.team)"
+                " || (has(self.teams) && self.teams.exists(t, t.name == c.subject.team)))"
+            ),
+            message="defaults names a team that spec.teams does not list",
+            cure="add the team to spec.teams, or correct its name",
+            field=".defaults",
         ),
     )
 
@@ -435,14 +456,7 @@ class TenantStatus(Status, frozen=True, kw_only=True):
 class Tenant(Model, frozen=True, kw_only=True):
     """Who a tenant is, who its callers are, and what it may use at most."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
-            " && self.metadata.name.size() <= 63",
-            message="the name of a Tenant is a DNS label: at most 63 of a-z, 0-9 and '-'",
-            cure="choose a name without dots: labels and Vault paths are made of it",
-        ),
-    )
+    RULES: ClassVar[tuple[Rule, ...]] = (LABEL_NAME,)
 
     api_version: str = API_VERSION
     kind: str = "Tenant"
