@@ -1,0 +1,60 @@
+# All set-up happens here: `make quickstart` and `make test` need Python ≥ 3.11 and nothing else.
+# Works with GNU make 3.81 and newer.
+
+ifeq ($(MAKE_VERSION),)
+$(error This needs GNU make: install it (Debian, Ubuntu: apt-get install make) or run gmake)
+endif
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint format lock venv clean
+
+LOCK := requirements/dev.lock
+STAMP := .venv/.complete
+PORT ?= 8080
+METRICS_PORT ?= 9090
+export PYTHON
+
+help:  ## Show what there is to do.
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+quickstart: $(STAMP)  ## Serve examples/quickstart on 127.0.0.1:8080, with a built-in provider.
+	@exec .venv/bin/bailiwick up --file examples/quickstart --echo \
+	  --port $(PORT) --metrics-port $(METRICS_PORT)
+
+test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
+	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## Check style, types and the direction of imports.
+	@echo "ruff …" && .venv/bin/ruff check --quiet .
+	@echo "ruff format …" && .venv/bin/ruff format --check --quiet .
+	@echo "mypy …" && .venv/bin/mypy --no-error-summary
+	@echo "lint-imports …" && .venv/bin/lint-imports --no-timing
+
+format: $(STAMP)  ## Put the code into the house's style.
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format .
+
+venv: $(STAMP)  ## Make .venv alone.
+
+$(STAMP): $(LOCK) pyproject.toml .ci/venv
+	@.ci/venv $(LOCK)
+	@touch $(STAMP)
+
+# One lock for those who develop, one for each image. Hashes, no registry's name.
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE) \
+  pyproject.toml requirements/build.in
+
+lock:  ## Pin all dependencies anew: make lock UPGRADE=--upgrade
+	@[ -x .venv/bin/uv ] || $(MAKE) --no-print-directory venv
+	@echo "Resolving …"
+	@$(COMPILE) --all-extras --output-file requirements/dev.lock
+	@$(COMPILE) --extra operator --output-file requirements/operator.lock
+	@$(COMPILE) --extra sidecar --output-file requirements/sidecar.lock
+
+clean:  ## Remove .venv, caches and local data.
+	@rm -rf .venv .bailiwick .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
