@@ -21,8 +21,11 @@ class RowState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens by kind. `cached_input`, `audio_input`, `cache_write` are parts of `input`;
-    `reasoning_output` and `audio_output` are parts of `output`."""
+    """Tokens by kind.
+
+    `cached_input`, `audio_input`, `cache_write` are parts of `input`; `reasoning_output` and
+    `audio_output` are parts of `output`.
+    """
 
     input: int = 0
     output: int = 0
