@@ -1,0 +1,340 @@
+"""The quota engine: one decision over every limit that applies, the clock a parameter.
+
+A reservation is pending until it is settled (the true figures take its place), voided (given
+back) or expired (nobody told within an hour after its deadline: it stays charged as reserved).
+Nothing here suspends, reads a clock or draws a random number, so the same calls give the same
+answers, and a journal of them rebuilds the same counters.
+
+Every method takes `now`, the wall clock in ms since the epoch; see `clock` for what happens when
+it is set back. How limits combine: docs/limits.md.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.quota import checkpoint
+from bailiwick_sidecar.quota.counter import Counter
+from bailiwick_sidecar.quota.counters import CounterStore
+from bailiwick_sidecar.quota.leases import LEASE_RETRY_MS
+from bailiwick_sidecar.quota.limits import CompiledLimits, Values
+from bailiwick_sidecar.quota.model import (
+    Amounts,
+    AttemptKey,
+    Caller,
+    Denial,
+    DenialReason,
+    Grant,
+    LimitState,
+    Reservation,
+)
+from bailiwick_sidecar.quota.moment import Moment
+from bailiwick_sidecar.quota.pending import Pending, Totals
+from bailiwick_sidecar.quota.plans import NoRoomError, Plan, Plans
+from bailiwick_sidecar.quota.windows import new_counter
+
+MAX_SUBJECTS = 100_000
+MAX_CALLERS = 10_000
+LINGER_MS = 3_600_000
+"""How long after its deadline a reservation can still be settled."""
+SWEPT_AT_ONCE = 2_000
+"""Idle counters that one `expire` drops at most: some milliseconds of work."""
+
+
+class AmountsError(BailiwickError):
+    """Negative amounts, which would give quota away."""
+
+
+class Engine:
+    """The counters of one tenant and the reservations that are open.
+
+    `max_subjects` bounds the counters of `each` dimensions, `max_callers` the callers whose
+    limits are remembered. Not for use from several threads.
+    """
+
+    def __init__(
+        self,
+        limits: CompiledLimits,
+        time_zone: str,
+        *,
+        max_subjects: int = MAX_SUBJECTS,
+        max_callers: int = MAX_CALLERS,
+    ) -> None:
+        """An engine that has seen nothing.
+
+        Raises:
+            TimeZoneError: the zone is not known.
+        """
+        self.limits = limits
+        self.totals = Totals()
+        self._moment = Moment(time_zone)
+        self._store = CounterStore(max_subjects)
+        self._plans = Plans(limits, self._store, max_callers)
+        self._open: dict[AttemptKey, Pending] = {}
+        self._due: list[tuple[int, AttemptKey]] = []
+        """Heap of deadlines, then of deadlines plus LINGER_MS; of closed ones too, for a while."""
+
+    @property
+    def pending(self) -> int:
+        """How many reservations are neither settled nor voided nor expired."""
+        return len(self._open)
+
+    @property
+    def subjects(self) -> int:
+        """How many counters of `each` dimensions there are; `max_subjects` bounds it."""
+        return self._store.subjects
+
+    def reserve(self, reservation: Reservation, now: int) -> Grant | Denial:
+        """Take the reservation from every counter that applies, or from none.
+
+        A key that is open already keeps what it has: asking twice takes once.
+
+        Raises:
+            AmountsError: an amount is negative.
+        """
+        moment = self._tick(now)
+        amounts = reservation.amounts
+        measures = (1, amounts.tokens, amounts.cost)
+        _check(amounts)
+        key = reservation.key
+        if key in self._open:
+            return Grant(self._states(self._open[key].plan))
+        try:
+            plan = self._plans.find(reservation.caller, moment)
+        except NoRoomError as error:
+            return self._no_room(reservation.caller, error)
+        slots = moment.slots
+        refusing: list[tuple[Counter, int]] = [
+            (counter, measures[measure])
+            for counter, measure, slot in plan.charges
+            if not counter.fits(slots[slot], measures[measure]) and not counter.limit.shadow
+        ]
+        refusing += [
+            (lease, 1)
+            for lease in plan.leases
+            if not lease.fits(reservation.predecessor) and not lease.limit.shadow
+        ]
+        if refusing:
+            return self._denial(plan, refusing)
+        self._take(reservation, plan, slots)
+        return Grant(self._states(plan))
+
+    def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
+        """Replace what was reserved by what was used, where and when it was admitted.
+
+        Returns the overshoot: tokens used beyond those reserved (≥ 0). Ends the lease. A key
+        that is not open changes nothing and gives 0.
+
+        Raises:
+            AmountsError: an amount is negative.
+        """
+        _check(actual)
+        self._tick(now)
+        pending = self._open.get(key)
+        return 0 if pending is None else self._settle(key, pending, actual)
+
+    def void(self, key: AttemptKey, now: int) -> None:
+        """Give everything back, the request count too: proved never sent."""
+        self._tick(now)
+        pending = self._open.pop(key, None)
+        if pending is None:
+            return
+        measures, slots = pending.measures, pending.slots
+        for counter, measure, slot in pending.plan.charges:
+            counter.adjust(slots[slot], -measures[measure])
+        self._end_lease(key, pending)
+        self.totals.voided += measures[1]
+
+    def release(self, key: AttemptKey, now: int) -> None:
+        """End the concurrency lease alone; tokens and money stay reserved."""
+        self._tick(now)
+        pending = self._open.get(key)
+        if pending is not None:
+            self._end_lease(key, pending)
+
+    def expire(self, now: int) -> None:
+        """Do what is due and drop idle counters; call it about once a second."""
+        moment = self._tick(now)
+        self._plans.sweep(moment, SWEPT_AT_ONCE)
+        self._plans.retire(moment)
+
+    def states(self, caller: Caller, now: int) -> tuple[LimitState, ...]:
+        """Every counter that applies to this caller.
+
+        An empty route or tier stands for all of them: a limit on a tier is there, and of a
+        limit for each route every route that this caller has used. An empty team, project or
+        user is nobody's, and shows nobody else's counters.
+        """
+        moment = self._tick(now)
+        return tuple(counter.state(moment) for counter in self._seen_by(caller))
+
+    def all_states(self, now: int) -> Iterator[LimitState]:
+        """Every counter there is, for metrics; as many as limits and subjects."""
+        moment = self._tick(now)
+        by_id = self.limits.by_id
+        return (c.state(moment) for c in tuple(self._store) if c.limit.id in by_id)
+
+    def reload(self, limits: CompiledLimits, time_zone: str | None = None) -> None:
+        """Go on under other limits, at once.
+
+        Counters whose limit id stays keep their counts, also where the amount or the subject
+        changed. Reservations that are open stay so, and settle into the counters that they
+        were taken from. A new limit begins at nothing used.
+
+        Raises:
+            TimeZoneError: the zone is not known; nothing has changed then.
+        """
+        if time_zone is not None and time_zone != self._moment.calendar.zone.key:
+            self._moment.rezone(time_zone)
+        self.limits = limits
+        self._store.rebind(limits)
+        self._plans.use(limits)
+
+    def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:
+        """Rebuild counters: (reservation, admitted at, settled amounts or None while open).
+
+        Nothing is refused, since it was admitted once. Voided attempts are not among the
+        entries. The order does not matter; a key that is open already is left as it is.
+        """
+        moment = self._moment
+        for reservation, admitted_at, actual in sorted(entries, key=lambda entry: entry[1]):
+            if reservation.key in self._open:
+                continue
+            slots = moment.past(admitted_at)
+            plan = self._plans.find(reservation.caller, moment, force=True)
+            self._take(reservation, plan, slots)
+            if actual is not None:
+                _check(actual)
+                self._settle(reservation.key, self._open[reservation.key], actual)
+
+    def dump(self) -> dict[str, Any]:
+        """All counters and open reservations as JSON: what a journal segment begins with."""
+        return checkpoint.dump(self._moment.clock, self._store, self._open)
+
+    def load(self, data: Any) -> None:
+        """Become the engine that gave `data`, under the limits of this one.
+
+        Raises:
+            CheckpointError: it is no checkpoint of this release; nothing has changed then.
+        """
+        loaded = checkpoint.load(data, self.limits, self._store.max_subjects)
+        self._store = loaded.store
+        self._plans = self._plans.over(loaded.store)
+        self._open = loaded.pending
+        self._moment.reset(loaded.clock)
+        self._due = _deadlines(self._open)
+        self.totals = Totals(reserved=sum(entry.measures[1] for entry in self._open.values()))
+
+    def _tick(self, now: int) -> Moment:
+        moment = self._moment
+        at = moment.move(now)
+        due = self._due
+        while due and due[0][0] <= at:
+            self._fall_due(*heapq.heappop(due))
+        return moment
+
+    def _fall_due(self, time: int, key: AttemptKey) -> None:
+        pending = self._open.get(key)
+        if pending is None or time < pending.deadline:
+            return  # closed, or about another reservation of that name
+        if time < pending.deadline + LINGER_MS:
+            self._end_lease(key, pending)
+            heapq.heappush(self._due, (pending.deadline + LINGER_MS, key))
+        else:
+            del self._open[key]
+            self.totals.expired += pending.measures[1]
+
+    def _take(self, reservation: Reservation, plan: Plan, slots: tuple[int, int, int]) -> None:
+        key, amounts = reservation.key, reservation.amounts
+        measures = (1, amounts.tokens, amounts.cost)
+        deadline = reservation.deadline + self._moment.shift
+        for counter, measure, slot in plan.charges:
+            counter.take(slots[slot], measures[measure])
+        predecessor = reservation.predecessor
+        if predecessor is not None and predecessor in self._open:
+            self._end_lease(predecessor, self._open[predecessor])
+        for lease in plan.leases:
+            lease.take(key, deadline)
+        for queue, counter_of_subject in plan.queues:
+            queue.move_to_end(counter_of_subject)
+        self._open[key] = Pending(plan, slots, measures, deadline)
+        heapq.heappush(self._due, (deadline, key))
+        if len(self._due) > 2 * len(self._open) + 1024:
+            self._due = _deadlines(self._open)
+        self.totals.reserved += amounts.tokens
+
+    def _settle(self, key: AttemptKey, pending: Pending, actual: Amounts) -> int:
+        del self._open[key]
+        reserved, slots = pending.measures, pending.slots
+        measures = (1, actual.tokens, actual.cost)
+        for counter, measure, slot in pending.plan.settled:
+            counter.adjust(slots[slot], measures[measure] - reserved[measure])
+        self._end_lease(key, pending)
+        return self.totals.settle(reserved, measures)
+
+    def _end_lease(self, key: AttemptKey, pending: Pending) -> None:
+        if not pending.leased:
+            return
+        pending.leased = False
+        for lease in pending.plan.leases:
+            lease.end(key)
+            if lease.values:
+                self._store.rest(lease, self._moment)
+
+    def _states(self, plan: Plan) -> tuple[LimitState, ...]:
+        moment = self._moment
+        return tuple([counter.state(moment) for counter in plan.counters])
+
+    def _denial(self, plan: Plan, refusing: list[tuple[Counter, int]]) -> Denial:
+        moment = self._moment
+        waits = [(counter.fits_from(amount, moment), counter) for counter, amount in refusing]
+        waits.sort(key=lambda wait: (wait[0] is not None, -(wait[0] or 0)))
+        return Denial(
+            limits=tuple(counter.state(moment) for _, counter in waits),
+            retry_after=waits[0][0],
+            states=self._states(plan),
+        )
+
+    def _no_room(self, caller: Caller, error: NoRoomError) -> Denial:
+        moment = self._moment
+        return Denial(
+            limits=tuple(new_counter(*found).state(moment) for found in error.limits),
+            retry_after=moment.wall + LEASE_RETRY_MS,
+            states=tuple(counter.state(moment) for counter in self._seen_by(caller)),
+            reason=DenialReason.TOO_MANY_SUBJECTS,
+        )
+
+    def _seen_by(self, caller: Caller) -> Iterator[Counter]:
+        for limit_id in sorted(self.limits.by_id):
+            limit = self.limits.by_id[limit_id]
+            if not limit.may_apply(caller):
+                continue
+            values = limit.values(caller)
+            if all(value for _, value in values):
+                yield self._store.get(limit, values) or new_counter(limit, values)
+            else:
+                for counter in self._store.family(limit, values):
+                    if _agree(counter.values, values):
+                        yield counter
+
+
+def _agree(found: Values, wanted: Values) -> bool:
+    return all(mine in ("", theirs) for (_, theirs), (_, mine) in zip(found, wanted, strict=True))
+
+
+def _check(amounts: Amounts) -> None:
+    if amounts.tokens < 0 or amounts.cost < 0:
+        raise AmountsError(
+            f"{amounts.tokens} tokens, {amounts.cost} picounits: amounts are never negative; "
+            "check what the provider or the estimate said"
+        )
+
+
+def _deadlines(pending: dict[AttemptKey, Pending]) -> list[tuple[int, AttemptKey]]:
+    due = [
+        (entry.deadline if entry.leased else entry.deadline + LINGER_MS, key)
+        for key, entry in pending.items()
+    ]
+    heapq.heapify(due)
+    return due
