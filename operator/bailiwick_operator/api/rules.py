@@ -37,11 +37,7 @@ def duration_ms(text: str) -> int:
 
 
 def endpoint(base_url: str) -> Endpoint:
-    """The parts of a base URL that the schema accepted.
-
-    Raises:
-        ValueError: the port is above 65535, which the schema's pattern can't tell.
-    """
+    """The parts of a base URL that the schema accepted."""
     parts = urlsplit(base_url)
     tls = parts.scheme == "https"
     return Endpoint(

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_operator.api.kinds import KINDS
 from bailiwick_operator.api.v1alpha1 import Resource
 from bailiwick_operator.api.v1alpha1.base import Model, Rule
 
@@ -47,8 +48,6 @@ def resource_schema(model: type[Resource]) -> Schema:
 @cache
 def rules_by_message() -> dict[str, Rule]:
     """Every CEL rule of every kind by its message, for the cure that a schema has no room for."""
-    from bailiwick_operator.api.kinds import KINDS  # noqa: PLC0415 - kinds know models, not schemas
-
     found: dict[str, Rule] = {}
     for kind in KINDS.values():
         _collect(msgspec.inspect.type_info(kind.model), found)

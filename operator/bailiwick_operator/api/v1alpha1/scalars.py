@@ -108,7 +108,8 @@ HTTPS_OR_LOOPBACK = (
 
 URL_FORM = (
     r"^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]+\\])"
-    r"(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?$"
+    r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+    r"(/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?$"
 )
 """As inside a CEL string: scheme, host, port and path; no user, query or fragment."""
 
