@@ -1,0 +1,96 @@
+"""`POST /admit`: a call's first attempt with its plan, or why it may not leave."""
+
+from bailiwick_sidecar.admission.answer import Answer, Headers, Request
+from bailiwick_sidecar.admission.body import Ask, read
+from bailiwick_sidecar.admission.calls import Call
+from bailiwick_sidecar.admission.errors import RefusedError
+from bailiwick_sidecar.admission.gate import Gate, stream_id
+from bailiwick_sidecar.admission.identity import Identity
+from bailiwick_sidecar.admission.limits import rate_headers
+from bailiwick_sidecar.admission.plan import Exclusions, find_way, order
+from bailiwick_sidecar.admission.reserve import Wanted
+from bailiwick_sidecar.admission.tables import Place, Tables, Way
+from bailiwick_sidecar.quota.model import Caller
+
+
+async def admit(gate: Gate, request: Request) -> Answer:
+    """Reserve and write down attempt 1, and answer how the call goes on (see wire.md)."""
+    team = ""
+    try:
+        stream = stream_id(request)
+        tables = gate.ready_tables()
+        identity = gate.identify(request, tables)
+        team = identity.team
+        ask = read(request.body, allowed_tags=tables.tags)
+        way = find_way(tables, ask.alias, team)
+        plan = await _plan(gate, tables, way, ask=ask, identity=identity)
+        # Before anything is reserved: what can fail without a trace fails first.
+        attempt = gate.attempt_headers(plan[0])
+        wanted = Wanted((stream, 1), identity, ask, way, plan[0])
+        intent, grant = await gate.reserver.reserve(wanted, tables=tables)
+    except RefusedError as error:
+        return refusal_answer(gate, error, team=team)
+    if len(plan) > 1:
+        gate.calls.keep(stream, Call(identity, ask, way, plan, intent.deadline))
+    gate.watcher.admitted(intent)
+    headers: Headers = (
+        ("x-bw-route", f"{way.code}-{'s' if ask.stream else 'u'}"),
+        ("x-bw-plan", ",".join(place.code for place in plan)),
+        *attempt,
+        *edits(ask, wanted.cap),
+        *rate_headers(grant.states, now=intent.admitted_at),
+    )
+    return Answer(200, headers)
+
+
+def edits(ask: Ask, cap: int) -> Headers:
+    """What the body needs before it leaves."""
+    headers: list[tuple[str, str]] = []
+    if cap and cap != ask.requested:
+        headers.append(("x-bw-edit-cap", f"{ask.cap_field}={cap}"))
+    if ask.stream:
+        headers.append(("x-bw-edit-usage", "1" if ask.usage_wanted else "hide"))
+    if ask.drop:
+        headers.append(("x-bw-edit-drop", ",".join(ask.drop)))
+    return tuple(headers)
+
+
+def refusal_answer(gate: Gate, error: RefusedError, *, team: str) -> Answer:
+    """The answer for a refusal, counted."""
+    refusal = error.refusal
+    limit = str(refusal.limit["id"]) if refusal.limit else ""
+    gate.watcher.refused(refusal.code, team=team, limit=limit)
+    return refusal.answer()
+
+
+async def _plan(
+    gate: Gate, tables: Tables, way: Way, *, ask: Ask, identity: Identity
+) -> tuple[Place, ...]:
+    unpriced = await _unpriced(gate, tables, way, identity)
+    exclusions = Exclusions(
+        keyed=gate.has_key,
+        priced=lambda place: place.code not in unpriced,
+        bounded=lambda place: ask.input_bound(place.context) is not None,
+    )
+    return order(
+        tables,
+        way,
+        team=identity.team,
+        alias=ask.alias,
+        exclusions=exclusions,
+        random=gate.random,
+    )
+
+
+async def _unpriced(gate: Gate, tables: Tables, way: Way, identity: Identity) -> frozenset[str]:
+    """Codes of places without a price where money is limited and the tenant denies that."""
+    if not tables.unpriced_denied:
+        return frozenset()
+    now = gate.clock()
+    found = set()
+    for place in way.live:
+        if place.price(now) is None:
+            caller = Caller(identity.team, identity.project, identity.user, way.name, place.tier)
+            if await gate.reserver.needs_price(caller):
+                found.add(place.code)
+    return frozenset(found)

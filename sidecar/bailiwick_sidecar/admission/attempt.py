@@ -1,0 +1,71 @@
+"""`POST /attempt`: a call's further attempts."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from bailiwick_sidecar.admission.admit import refusal_answer
+from bailiwick_sidecar.admission.answer import Answer, Headers, Request
+from bailiwick_sidecar.admission.calls import Call
+from bailiwick_sidecar.admission.errors import RefusedError, refused, shown
+from bailiwick_sidecar.admission.gate import RETRY_SOON, Gate, stream_id
+from bailiwick_sidecar.admission.reserve import Wanted
+from bailiwick_sidecar.admission.tables import Place, Tables
+from bailiwick_sidecar.names import MAX_ATTEMPTS
+
+PREDECESSOR_SECONDS: Final = 0.05
+"""How long to wait for the record of the attempt before, so that what it gives back counts."""
+
+
+async def attempt(gate: Gate, request: Request) -> Answer:
+    """Reserve and write down one more attempt of an admitted call (see wire.md)."""
+    team = ""
+    try:
+        stream = stream_id(request)
+        number = _number(request)
+        tables = gate.ready_tables()
+        call = gate.calls.get(stream)
+        if call is None:
+            # Admitted by a process that is gone: its plan is not known here.
+            raise refused("gateway_unavailable", retry_after=RETRY_SOON)
+        team = call.identity.team
+        place = _place(call, tables, request)
+        headers = gate.attempt_headers(place)
+        before = (stream, number - 1)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PREDECESSOR_SECONDS):
+                await gate.accounts.ended(before)
+        wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
+        intent, _ = await gate.reserver.reserve(wanted, tables=tables, predecessor=before)
+    except RefusedError as error:
+        return refusal_answer(gate, error, team=team)
+    gate.watcher.admitted(intent)
+    # The body still holds the cap of the attempt before.
+    cap: Headers = (("x-bw-edit-cap", f"{call.ask.cap_field}={wanted.cap}"),) if wanted.cap else ()
+    return Answer(200, (*headers, *cap))
+
+
+def _number(request: Request) -> int:
+    text = request.headers.get("x-bw-attempt", "")
+    if text.isascii() and text.isdecimal() and 2 <= int(text[:3]) <= MAX_ATTEMPTS:  # noqa: PLR2004 -- attempt 1 rides on /admit
+        return int(text[:3])
+    raise refused("invalid_json", reason="the gateway's own envelope is damaged")
+
+
+def _place(call: Call, tables: Tables, request: Request) -> Place:
+    """The place that Envoy is about to try: of this call's own plan, and still what it was.
+
+    A config may have changed since: a place that now means another endpoint or key, or that is
+    closed to the team, gets nothing.
+    """
+    code = request.headers.get("x-bw-backend", "")
+    planned = next((place for place in call.plan if place.code == code), None)
+    now = tables.place(code)
+    if (
+        planned is None
+        or now is None
+        or now.fingerprint != planned.fingerprint
+        or not tables.tier_open(now.tier, call.identity.team)
+    ):
+        raise refused("route_not_ready", retry_after=RETRY_SOON, model=shown(call.ask.alias))
+    return now

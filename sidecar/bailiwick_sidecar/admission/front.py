@@ -1,0 +1,51 @@
+"""The admission socket's paths."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from bailiwick_sidecar.admission.admit import admit
+from bailiwick_sidecar.admission.answer import Answer, Request
+from bailiwick_sidecar.admission.attempt import attempt
+from bailiwick_sidecar.admission.errors import refused, shown
+from bailiwick_sidecar.admission.gate import Gate
+from bailiwick_sidecar.admission.models import models
+from bailiwick_sidecar.admission.usage import usage
+
+AGENT_HEADER: Final = b"x-bw-agent: 1\r\n"
+"""On every answer: without it Envoy's Lua knows that the call failed on the way."""
+
+Paths = Mapping[tuple[str, str], Callable[[Gate, Request], Awaitable[Answer]]]
+
+PATHS: Final[Paths] = {
+    ("POST", "/admit"): admit,
+    ("POST", "/attempt"): attempt,
+    ("GET", "/v1/models"): models,
+    ("GET", "/v1/usage"): usage,
+}
+
+
+class Front:
+    """Sends each request to what answers it; `readiness` gives the reasons not to be ready."""
+
+    def __init__(self, gate: Gate, readiness: Callable[[], tuple[str, ...]]) -> None:
+        self._gate = gate
+        self._readiness = readiness
+
+    async def __call__(self, request: Request) -> Answer:
+        """The answer.
+
+        Raises:
+            RefusedError: nothing is at that path, or the caller is none.
+        """
+        handler = PATHS.get((request.method, request.path))
+        if handler is not None:
+            return await handler(self._gate, request)
+        if request.path == "/readyz":
+            return ready_answer(self._readiness())
+        raise refused("not_found", path=shown(request.path))
+
+
+def ready_answer(reasons: tuple[str, ...]) -> Answer:
+    """200 where there is no reason against it, else 503 with one reason a line."""
+    text = "".join(f"{reason}\n" for reason in reasons) or "ready\n"
+    return Answer(503 if reasons else 200, (("content-type", "text/plain"),), text.encode())

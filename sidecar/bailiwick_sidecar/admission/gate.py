@@ -1,0 +1,96 @@
+"""What every admission call looks at: the config in force, keys, counters, calls under way."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Final
+
+from bailiwick_sidecar.admission.answer import Headers, Request
+from bailiwick_sidecar.admission.calls import Calls
+from bailiwick_sidecar.admission.errors import refused
+from bailiwick_sidecar.admission.identity import Identity
+from bailiwick_sidecar.admission.plan import Random
+from bailiwick_sidecar.admission.ports import Accounts, Watcher
+from bailiwick_sidecar.admission.reserve import Clock, Reserver
+from bailiwick_sidecar.admission.tables import Place, Tables
+from bailiwick_sidecar.quota.model import QuotaStore
+from bailiwick_sidecar.secrets import Absent, KeySource, Secret
+
+MAX_ID: Final = 64
+CREDENTIAL_HEADER: Final = "authorization"
+RETRY_SOON: Final = 1
+
+
+@dataclass(slots=True)
+class Gate:
+    """The state that admission works on; `tables` changes with each config."""
+
+    store: QuotaStore
+    accounts: Accounts
+    keys: KeySource
+    clock: Clock
+    random: Random
+    watcher: Watcher
+    tables: Tables | None = None
+    calls: Calls = field(default_factory=Calls)
+    reserver: Reserver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reserver = Reserver(store=self.store, accounts=self.accounts, clock=self.clock)
+
+    def ready_tables(self) -> Tables:
+        """The tables in force.
+
+        Raises:
+            RefusedError: there is no config yet, or it says to refuse every call.
+        """
+        if self.tables is None:
+            raise refused("gateway_unavailable", retry_after=RETRY_SOON)
+        if self.tables.deny_reason:
+            raise refused("tenant_denied", reason=self.tables.deny_reason)
+        return self.tables
+
+    def identify(self, request: Request, tables: Tables) -> Identity:
+        """The caller of a request that Envoy has verified.
+
+        Raises:
+            RefusedError: he is none.
+        """
+        payload = request.headers.get("x-bw-jwt")
+        if not payload:
+            raise refused("invalid_api_key", reason="there are none")
+        return tables.callers.identify(payload)
+
+    def has_key(self, place: Place) -> bool:
+        """True where the place needs no key or its key is there."""
+        return place.key is None or isinstance(self.keys.get(place.key), Secret)
+
+    def attempt_headers(self, place: Place) -> Headers:
+        """The model's name and the credential of an attempt at this place.
+
+        Raises:
+            RefusedError: the key went away between the plan and now.
+        """
+        model: Headers = (("x-bw-model", place.model_json),)
+        if place.key is None:
+            return model
+        key = self.keys.get(place.key)
+        if isinstance(key, Absent):
+            model_name = json.dumps(place.model)
+            raise refused("credential_unavailable", retry_after=RETRY_SOON, model=model_name)
+        return (
+            *model,
+            ("x-bw-credential-header", CREDENTIAL_HEADER),
+            ("x-bw-credential", f"Bearer {key.reveal()}"),
+        )
+
+
+def stream_id(request: Request) -> str:
+    """Envoy's id of the stream.
+
+    Raises:
+        RefusedError: it is missing: nothing could be accounted for.
+    """
+    stream = request.headers.get("x-bw-id", "")
+    if not 0 < len(stream) <= MAX_ID:
+        raise refused("invalid_json", reason="the gateway's own envelope is damaged")
+    return stream

@@ -1,0 +1,43 @@
+"""What admission needs of the others."""
+
+from typing import Protocol
+
+from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.accounting.model import Intent
+from bailiwick_sidecar.quota.model import AttemptKey
+
+
+class UnwritableError(BailiwickError):
+    """An intent could not be written: the attempt must not leave."""
+
+
+class Accounts(Protocol):
+    """Attempts on the books, from intent to row."""
+
+    async def open(self, intent: Intent) -> None:
+        """Write the intent to the journal and keep it until its record comes.
+
+        Raises:
+            UnwritableError: the journal cannot be written.
+        """
+        ...
+
+    async def ended(self, key: AttemptKey) -> None:
+        """Return when the attempt's record has been settled. May wait for ever."""
+        ...
+
+    async def caught_up(self) -> None:
+        """Return when every record that Envoy had written by now has been settled."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who counts what admission decides."""
+
+    def admitted(self, intent: Intent) -> None:
+        """An attempt may leave."""
+        ...
+
+    def refused(self, code: str, *, team: str, limit: str) -> None:
+        """A call is refused; `limit` is the deciding limit's id, empty where none decided."""
+        ...

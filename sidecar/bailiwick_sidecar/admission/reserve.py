@@ -1,0 +1,134 @@
+"""One attempt from "may I" to "written down": price, reservation, journal, in this order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bailiwick_sidecar.accounting.model import Intent
+from bailiwick_sidecar.admission.body import Ask
+from bailiwick_sidecar.admission.errors import RefusedError, refused
+from bailiwick_sidecar.admission.identity import Identity
+from bailiwick_sidecar.admission.limits import MONEY, denied
+from bailiwick_sidecar.admission.ports import Accounts, UnwritableError
+from bailiwick_sidecar.admission.prices import FREE
+from bailiwick_sidecar.admission.tables import Place, Tables, Way
+from bailiwick_sidecar.quota.model import (
+    Amounts,
+    AttemptKey,
+    Caller,
+    Denial,
+    Grant,
+    QuotaStore,
+    Reservation,
+)
+
+SLACK_MS: Final = 30_000
+"""How long after its route's timeout an attempt's lease ends by itself."""
+RETRY_SOON: Final = 1
+
+Clock = Callable[[], int]
+"""Milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One attempt of one call at one place."""
+
+    key: AttemptKey
+    identity: Identity
+    ask: Ask
+    way: Way
+    place: Place
+
+    @property
+    def caller(self) -> Caller:
+        """The dimensions that limits look at."""
+        who = self.identity
+        return Caller(who.team, who.project, who.user, self.way.name, self.place.tier)
+
+    @property
+    def cap(self) -> int:
+        """Output tokens per choice at this place; 0: no output."""
+        return self.ask.output_cap(
+            route_max=self.way.max_output,
+            route_default=self.way.default_output,
+            model_max=self.place.max_output,
+        )
+
+    def intent(self, now: int) -> Intent:
+        """What the attempt may take at most, as it is written down."""
+        ask, place = self.ask, self.place
+        price = place.price(now)
+        input_bound = ask.input_bound(place.context) or 0
+        output_bound = self.cap * ask.n
+        cost = (
+            price.bound(input_=input_bound, output=output_bound, opaque=ask.opaque, audio=ask.audio)
+            if price
+            else 0
+        )
+        return Intent(
+            key=self.key,
+            admitted_at=now,
+            deadline=now + self.way.request_ms + SLACK_MS,
+            caller=self.caller,
+            cost_center=self.identity.cost_center,
+            tags=ask.tags,
+            backend=place.name,
+            provider=place.provider,
+            model=place.model,
+            alias=ask.alias,
+            operation=ask.operation,
+            stream=ask.stream,
+            input_bound=input_bound,
+            output_bound=output_bound,
+            cost_bound=cost,
+            price_source=price.source if price else "",
+            rates=price.rates if price else FREE,
+        )
+
+
+class Reserver:
+    """Takes reservations and writes intents; refuses with what the caller will read."""
+
+    def __init__(self, *, store: QuotaStore, accounts: Accounts, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._clock = clock
+
+    async def reserve(
+        self, wanted: Wanted, *, tables: Tables, predecessor: AttemptKey | None = None
+    ) -> tuple[Intent, Grant]:
+        """The attempt's intent, reserved and journalled.
+
+        Raises:
+            RefusedError: a limit denies it, or the journal cannot be written; then nothing stays
+                reserved.
+        """
+        intent = wanted.intent(self._clock())
+        amounts = Amounts(intent.input_bound + intent.output_bound, intent.cost_bound)
+        reservation = Reservation(
+            key=intent.key,
+            caller=intent.caller,
+            amounts=amounts,
+            deadline=intent.deadline,
+            predecessor=predecessor,
+        )
+        answer = await self._store.reserve(reservation, intent.admitted_at)
+        if isinstance(answer, Denial):
+            # What would make it fit may stand in a record that Envoy has not flushed yet.
+            await self._accounts.caught_up()
+            answer = await self._store.reserve(reservation, self._clock())
+        if isinstance(answer, Denial):
+            now = self._clock()
+            raise RefusedError(denied(answer, amounts=amounts, currency=tables.currency, now=now))
+        try:
+            await self._accounts.open(intent)
+        except UnwritableError as error:
+            await self._store.void(intent.key, self._clock())
+            raise refused("accounting_unavailable", retry_after=RETRY_SOON) from error
+        return intent, answer
+
+    async def needs_price(self, caller: Caller) -> bool:
+        """True where an enforced budget applies to this caller."""
+        states = await self._store.states(caller, self._clock())
+        return any(state.kind in MONEY and not state.shadow for state in states)

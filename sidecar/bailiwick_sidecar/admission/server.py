@@ -1,0 +1,290 @@
+"""A small HTTP/1.1 server: for Envoy on a Unix socket, and for metrics on a port.
+
+It does what these two need and nothing else: keep-alive, requests of one connection answered in
+their order, every size bounded.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import stat
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httptools
+
+from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.admission.answer import Answer, Request
+from bailiwick_sidecar.admission.errors import RefusedError, refused
+
+Handler = Callable[[Request], Awaitable[Answer]]
+
+PHRASES: Final = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 503: b"Service Unavailable"}
+
+log = logging.getLogger(__name__)
+
+
+class SocketInUseError(BailiwickError):
+    """Another process serves at this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one connection may take."""
+
+    head_bytes: int = 64 * 1024
+    """Target and headers of one request: the largest is a token's payload."""
+    body_bytes: int = 256 * 1024
+    pipelined: int = 32
+    """Requests of one connection that wait; beyond, it is not read."""
+    connections: int = 4096
+    idle_seconds: float = 0
+    """Seconds without a request before a connection is closed; 0: never."""
+
+
+class HttpServer:
+    """Serves one handler; what the handler raises becomes an OpenAI-shaped answer.
+
+    Every answer has `headers` beside the handler's own.
+    """
+
+    def __init__(
+        self, handler: Handler, *, bounds: Bounds | None = None, headers: bytes = b""
+    ) -> None:
+        self.handler = handler
+        self.bounds = bounds or Bounds()
+        self.headers = headers
+        self.connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def listen_unix(self, path: Path) -> None:
+        """Listen at `path`, for this user alone (mode 0600). A socket left by a dead process goes.
+
+        Raises:
+            SocketInUseError: a living process listens there.
+        """
+        _remove_stale(path)
+        before = os.umask(0o177)
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            bound.bind(str(path))
+        finally:
+            os.umask(before)
+        bound.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(
+            lambda: Connection(self), sock=bound, backlog=1024
+        )
+
+    async def listen_tcp(self, host: str, port: int) -> None:
+        """Listen at a TCP address; `port` (0: any free one) is then in `self.port`.
+
+        Raises:
+            SocketInUseError: the address is taken.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: Connection(self), host, port)
+        except OSError as error:
+            raise SocketInUseError(
+                f"cannot listen at {host}:{port} ({error.strerror}): choose another port"
+            ) from error
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self, grace: float = 1.0) -> None:
+        """Stop listening, let answers under way be finished for `grace` seconds, then cut."""
+        if self._server is not None:
+            self._server.close()
+        busy = [task for connection in self.connections if (task := connection.finish())]
+        if busy:
+            await asyncio.wait(busy, timeout=grace)
+        for connection in tuple(self.connections):
+            connection.cut()
+
+
+class Connection(asyncio.Protocol):
+    """One connection: reads requests, answers them one after the other."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._bounds = server.bounds
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[tuple[Request | RefusedError, bool]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._paused = False
+        self._begin()
+
+    # --- asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the connection in, or refuse one too many."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._server.connections) >= self._bounds.connections:
+            transport.abort()
+            return
+        self._server.connections.add(self)
+        self._wait()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Forget what still waits: nobody reads the answers."""
+        self._server.connections.discard(self)
+        self._closing = True
+        self._waiting.clear()
+        if self._idle is not None:
+            self._idle.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; what is no HTTP ends the connection."""
+        if self._closing:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if not isinstance(cause, RefusedError):
+                cause = refused("invalid_json", reason="it is no HTTP/1.1 request")
+            self._closing = True
+            self._enqueue(cause, keep=False)
+
+    # --- httptools ---
+
+    def _begin(self) -> None:
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._head = 0
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Part of the target."""
+        self._target += url
+        self._grow(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._grow(len(name) + len(value))
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body."""
+        self._size += len(body)
+        if self._size > self._bounds.body_bytes:
+            raise refused("request_too_large", part="body", limit=self._bounds.body_bytes)
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole: let it be answered in its turn."""
+        request = Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=self._target.decode("latin-1").partition("?")[0],
+            headers=self._headers,
+            body=b"".join(self._chunks),
+        )
+        keep = self._parser.should_keep_alive()
+        self._begin()
+        self._enqueue(request, keep=keep)
+
+    def _grow(self, more: int) -> None:
+        self._head += more
+        if self._head > self._bounds.head_bytes:
+            raise refused("request_too_large", part="head", limit=self._bounds.head_bytes)
+
+    # --- answering ---
+
+    def _enqueue(self, request: Request | RefusedError, *, keep: bool) -> None:
+        self._waiting.append((request, keep))
+        if self._idle is not None:
+            self._idle.cancel()
+        assert self._transport is not None
+        if len(self._waiting) >= self._bounds.pipelined and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._answer_all())
+
+    async def _answer_all(self) -> None:
+        try:
+            while self._waiting:
+                request, keep = self._waiting.popleft()
+                if self._paused and self._transport and not self._transport.is_closing():
+                    self._paused = False
+                    self._transport.resume_reading()
+                answer = await self._answer(request)
+                keep = keep and not (self._closing and not self._waiting)
+                self._write(answer, keep=keep)
+                if not keep:
+                    self._closing = True
+                    self._waiting.clear()
+        finally:
+            self._task = None
+            self._wait()
+
+    async def _answer(self, request: Request | RefusedError) -> Answer:
+        if isinstance(request, RefusedError):
+            return request.refusal.answer()
+        try:
+            return await self._server.handler(request)
+        except RefusedError as error:
+            return error.refusal.answer()
+        except Exception:
+            log.exception("event=handler_failed path=%s", request.path)
+            return refused("gateway_error").refusal.answer()
+
+    def _write(self, answer: Answer, *, keep: bool) -> None:
+        assert self._transport is not None
+        if self._transport.is_closing():
+            return
+        parts = [b"HTTP/1.1 %d %b\r\n" % (answer.status, PHRASES.get(answer.status, b"-"))]
+        parts += [
+            f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in answer.headers
+        ]
+        parts.append(self._server.headers)
+        if not keep:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"content-length: %d\r\n\r\n" % len(answer.body))
+        parts.append(answer.body)
+        self._transport.write(b"".join(parts))
+        if not keep:
+            self._transport.close()
+
+    def _wait(self) -> None:
+        if self._bounds.idle_seconds and not self._closing:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._bounds.idle_seconds, self.cut)
+
+    # --- closing ---
+
+    def finish(self) -> asyncio.Task[None] | None:
+        """Take no further request; the task that still answers, if one does."""
+        self._closing = True
+        if self._task is None:
+            self.cut()
+        return self._task
+
+    def cut(self) -> None:
+        """Close the connection as it stands."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _remove_stale(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise SocketInUseError(f"{path} is no socket: move it away")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(path))
+            except (ConnectionRefusedError, FileNotFoundError):
+                path.unlink(missing_ok=True)
+                return
+        raise SocketInUseError(f"another process serves at {path}: stop it first")

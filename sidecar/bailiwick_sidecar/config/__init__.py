@@ -1,0 +1,1 @@
+"""Where a config comes from, whether it is one, and what Envoy has of it."""

@@ -1,0 +1,50 @@
+"""What the agent says of itself to whoever started it: one small JSON file."""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from bailiwick_sidecar.config.files import replace_file
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The agent as it stands. Digests are SHA-256 in hex, empty for none."""
+
+    pid: int
+    """The process that wrote this."""
+    desired: str
+    """Digest of the config whose limits and permissions are in force."""
+    acked: str
+    """Digest of the config that Envoy serves."""
+    sequence: int
+    """Number of the newest config that came, in this process; also where it was refused."""
+    error: str
+    """Why the newest config is not served; empty: it is, or is about to be."""
+    ready: bool
+    reasons: tuple[str, ...]
+    """Why it is not ready."""
+    warnings: tuple[str, ...]
+    """What does not work though it is ready."""
+
+
+class StatusFile:
+    """The file; written when something changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: Status | None = None
+
+    def write(self, status: Status) -> None:
+        """Make the file say this."""
+        if status == self._last:
+            return
+        try:
+            replace_file(self._path, orjson.dumps(asdict(status)) + b"\n")
+            self._last = status
+        except OSError as error:
+            log.warning("event=status_unwritten path=%s reason=%r", self._path, str(error))

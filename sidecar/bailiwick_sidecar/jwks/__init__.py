@@ -1,0 +1,1 @@
+"""Key sets of the issuers: fetched, filtered, kept through an outage."""

@@ -1,0 +1,57 @@
+"""Providers' keys: in memory only, of a type that cannot be printed."""
+
+import hmac
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+
+class Secret:
+    """A key. Only `reveal()` gives it; it has no text form, no hash and cannot be pickled."""
+
+    __slots__ = ("_value",)
+    __hash__ = None  # type: ignore[assignment]  # unhashable on purpose: a dict's key is printable
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself, for the one header it belongs into."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __format__(self, _: str) -> str:
+        return repr(self)
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """Where a key is found: KV mount, path below it and field."""
+
+    mount: str
+    path: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no such key; `reason` says what to do about it and holds no secret."""
+
+    reason: str
+
+
+class KeySource(Protocol):
+    """Keys as they are now. Looked up for each attempt, so that a rotated key is used at once."""
+
+    def get(self, ref: KeyRef) -> Secret | Absent:
+        """The key, or why it is absent. Never blocks and never raises."""
+        ...
