@@ -1,7 +1,8 @@
-"""The development issuer: a key in the data directory, and the tokens signed with it.
+"""The development issuers: a key in the data directory, and the tokens signed with it.
 
-Only `bailiwick up` hands this issuer to the compiler, with the key set of its own data directory;
-no cluster ever trusts it.
+One issuer is for users, one stands for a cluster's issuer of service-account tokens. Only
+`bailiwick up` hands them to the compiler, with the key set of its own data directory; no cluster
+ever trusts them.
 """
 
 import json
@@ -19,7 +20,6 @@ from jwt.utils import base64url_encode
 
 from bailiwick_cli.datadir import DataDir
 from bailiwick_cli.errors import CommandError
-from bailiwick_contract.v1.tenant_config_pb2 import ClaimMappings, Issuer, RequiredClaim
 
 DEVELOPMENT_ISSUER = "urn:bailiwick:development"
 SERVICE_ACCOUNT_ISSUER = "urn:bailiwick:development:service-accounts"
@@ -131,15 +131,13 @@ def user_claims(
 
 
 def service_account_claims(
-    *, tenant: str, namespace: str, name: str, now: int, ttl: int
+    *, namespace: str, name: str, audience: str, now: int, ttl: int
 ) -> dict[str, object]:
     """Claims as in a pod's projected service-account token. Times in seconds since the epoch."""
     subject = f"system:serviceaccount:{namespace}:{name}"
     claims = _claims(SERVICE_ACCOUNT_ISSUER, subject=subject, now=now, ttl=ttl)
-    claims |= {
-        "tenant": tenant,
-        "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name}},
-    }
+    claims["aud"] = [audience]
+    claims["kubernetes.io"] = {"namespace": namespace, "serviceaccount": {"name": name}}
     return claims
 
 
@@ -153,27 +151,3 @@ def _claims(issuer: str, *, subject: str, now: int, ttl: int) -> dict[str, objec
         "exp": now + ttl,
         "jti": str(uuid.uuid4()),
     }
-
-
-def issuers(key: SigningKey, *, tenant: str) -> tuple[Issuer, ...]:
-    """What `up` adds to a tenant's issuers: tokens of this key that name this very tenant."""
-    required = [RequiredClaim(claim="tenant", value=tenant)]
-    return (
-        Issuer(
-            name="development",
-            kind=Issuer.KIND_DEVELOPMENT,
-            issuer=DEVELOPMENT_ISSUER,
-            audiences=[AUDIENCE],
-            jwks_inline=key.jwks(),
-            required_claims=required,
-            claim_mappings=ClaimMappings(team="team", project="project", user="sub"),
-        ),
-        Issuer(
-            name="development-service-accounts",
-            kind=Issuer.KIND_SERVICE_ACCOUNT,
-            issuer=SERVICE_ACCOUNT_ISSUER,
-            audiences=[AUDIENCE],
-            jwks_inline=key.jwks(),
-            required_claims=required,
-        ),
-    )

@@ -3,14 +3,15 @@
 import re
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bailiwick_cli.console import warn
-from bailiwick_cli.datadir import DataDir, prepare
+from bailiwick_cli.datadir import prepare
 from bailiwick_cli.errors import CommandError
-from bailiwick_cli.issuer import service_account_claims, signing_key, user_claims
+from bailiwick_cli.issuer import AUDIENCE, service_account_claims, signing_key, user_claims
 
 UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_S = 366 * 86400
@@ -40,17 +41,25 @@ def issue(request: TokenRequest, *, data_dir: Path) -> None:
         TokenRequestError: options that do not go together, or a time that is none.
         DataDirError, SigningKeyError: there is no key to sign with.
     """
-    now = int(time.time())
-    claims = claims_of(request, now=now)
     data = prepare(data_dir)
-    doubt = doubts(request, data)
+    served = data.served() or {}
+    claims = claims_of(request, now=int(time.time()), audience=account_audience(request, served))
+    doubt = doubts(request, served, where=data.root)
     if doubt is not None:
         warn(doubt)
     sys.stdout.write(signing_key(data).sign(claims) + "\n")
 
 
-def claims_of(request: TokenRequest, *, now: int) -> dict[str, object]:
+def account_audience(request: TokenRequest, served: Mapping[str, Any]) -> str:
+    """What the tenant's gateways want in a service account's `aud`, as far as `up` said."""
+    tenant = served.get("tenants", {}).get(request.tenant, {})
+    return str(tenant.get("serviceAccountAudience") or AUDIENCE)
+
+
+def claims_of(request: TokenRequest, *, now: int, audience: str = AUDIENCE) -> dict[str, object]:
     """The claims that the request asks for; `now` in seconds since the epoch.
+
+    `audience` is for a service account's token.
 
     Raises:
         TokenRequestError: options that do not go together, or a time that is none.
@@ -69,7 +78,7 @@ def claims_of(request: TokenRequest, *, now: int) -> dict[str, object]:
                 "write it like acme-prod/ranking-api"
             )
         return service_account_claims(
-            tenant=request.tenant, namespace=namespace, name=name, now=now, ttl=ttl
+            namespace=namespace, name=name, audience=audience, now=now, ttl=ttl
         )
     if not request.team:
         raise TokenRequestError(
@@ -100,16 +109,15 @@ def seconds(ttl: str) -> int:
     return total
 
 
-def doubts(request: TokenRequest, data: DataDir) -> str | None:
-    """Why what `up` served last from here would refuse the token; None where it would not."""
-    served = data.served()
-    if served is None:
+def doubts(request: TokenRequest, served: Mapping[str, Any], *, where: Path) -> str | None:
+    """Why what `up` served last from `where` would refuse the token; None where it would not."""
+    tenants: Mapping[str, Any] = served.get("tenants", {})
+    if not tenants:
         return None
-    tenants: dict[str, Any] = served.get("tenants", {})
     known = tenants.get(request.tenant)
     if known is None:
         return (
-            f"`bailiwick up` on {data.root} serves no tenant {request.tenant!r} "
+            f"`bailiwick up` on {where} serves no tenant {request.tenant!r} "
             f"(it serves {_listed(tenants)}): the gateway will answer 401"
         )
     if request.service_account is not None:
