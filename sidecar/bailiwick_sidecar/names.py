@@ -2,8 +2,9 @@
 
 import hashlib
 
-MAX_ATTEMPTS = 5
-"""Upper bound on attempts of one request: one plan header and one matcher level each."""
+from bailiwick_contract.bounds import MAX_ATTEMPTS
+
+__all__ = ["MAX_ATTEMPTS", "backend_code", "cluster_name", "route_code"]
 
 
 def route_code(route: str) -> str:

@@ -1,0 +1,1 @@
+"""Resources of one tenant in, one `TenantConfig` and everybody's conditions out. Pure."""

@@ -1,0 +1,92 @@
+"""Where a provider's key lies in Vault, expanded for one tenant and kept inside its bounds."""
+
+import re
+
+from bailiwick_contract.v1.tenant_config_pb2 import Credential
+from bailiwick_operator.api.v1alpha1 import Tenant
+from bailiwick_operator.api.v1alpha1.provider import Credentials, CredentialType
+from bailiwick_operator.api.v1alpha1.tenant import Vault
+from bailiwick_operator.compile.findings import Report
+from bailiwick_operator.conditions import Reason
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
+
+
+def compile_credential(
+    credentials: Credentials, tenant: Tenant, namespace: str, out: Report
+) -> Credential:
+    """Where the agent finds the key; no key is ever in it."""
+    if credentials.type == CredentialType.NONE:
+        _check_no_vault(credentials, out)
+        return Credential(type=Credential.TYPE_NONE)
+    if credentials.type != CredentialType.VAULT:
+        out.refuse(
+            "spec.credentials.type",
+            Reason.UNSUPPORTED,
+            f"credentials.type {credentials.type.value} is not available yet: use Vault",
+            cure="put the provider's key into Vault and name its path",
+        )
+        _check_no_vault(credentials, out)
+        return Credential(type=Credential.TYPE_NONE)
+    if credentials.vault is None:
+        out.refuse(
+            "spec.credentials.vault",
+            Reason.INVALID,
+            "credentials.vault is required with type Vault and forbidden otherwise",
+            cure="give vault: {path, key} with type Vault, or remove it",
+        )
+        return Credential(type=Credential.TYPE_NONE)
+    vault = tenant.spec.vault or Vault()
+    return Credential(
+        type=Credential.TYPE_VAULT,
+        mount=vault.kv_mount,
+        path=_expanded(credentials.vault.path, tenant.metadata.name, namespace, out),
+        key=credentials.vault.key,
+    )
+
+
+def check_prefix(path: str, prefix: str, out: Report) -> None:
+    """Refuse a path that is not below the prefix, segment by segment."""
+    wanted = [segment for segment in prefix.split("/") if segment]
+    given = path.split("/")
+    if given[: len(wanted)] != wanted or len(given) <= len(wanted) or not wanted:
+        out.refuse(
+            "spec.credentials.vault.path",
+            Reason.VAULT_PATH_NOT_ALLOWED,
+            f"{path} is not below {'/'.join(wanted)}, where the tenant's own keys lie",
+            cure="put the key below ownProviders.vaultPrefix of the Tenant and name that path",
+        )
+
+
+def _expanded(template: str, tenant: str, namespace: str, out: Report) -> str:
+    values = {"tenant": tenant, "namespace": namespace}
+    unknown = sorted({name for name in _PLACEHOLDER.findall(template) if name not in values})
+    if unknown:
+        out.refuse(
+            "spec.credentials.vault.path",
+            Reason.INVALID,
+            f"{{{unknown[0]}}} stands for nothing",
+            cure="only {tenant} and {namespace} expand",
+        )
+        return ""
+    path = _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    if not all(_SEGMENT.match(segment) for segment in path.split("/")):
+        out.refuse(
+            "spec.credentials.vault.path",
+            Reason.INVALID,
+            "vault.path is a relative path of letters, digits, '.', '_' and '-' in which only"
+            " {tenant} and {namespace} expand",
+            cure="write it like llm/{tenant}/openai, without a leading slash or '..'",
+        )
+    return path
+
+
+def _check_no_vault(credentials: Credentials, out: Report) -> None:
+    if credentials.vault is not None:
+        out.refuse(
+            "spec.credentials.vault",
+            Reason.INVALID,
+            "credentials.vault is required with type Vault and forbidden otherwise",
+            cure="give vault: {path, key} with type Vault, or remove it",
+        )
