@@ -25,7 +25,7 @@ class RuleError(BailiwickError):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A rule that a value does not satisfy, and the field that it blames."""
+    """A rule that the value at `steps` does not satisfy."""
 
     steps: Steps
     rule: str
@@ -88,8 +88,7 @@ def _walk(
             if "oldSelf" in rule["rule"] and old is None:
                 continue
             if not evaluate(rule["rule"], value, old):
-                blamed = tuple(part for part in rule.get("fieldPath", "").split(".") if part)
-                yield Broken(steps + blamed, rule["rule"], rule["message"])
+                yield Broken(steps, rule["rule"], rule["message"])
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
         for name, below in schema.get("properties", {}).items():

@@ -155,7 +155,8 @@ def _with_rules(schema: Schema, *, rules: tuple[Rule, ...]) -> Schema:
         return schema
     documents = [
         {"rule": rule.cel, "message": rule.message}
-        | ({"fieldPath": rule.field} if rule.field else {})
+        # The API server takes no path into metadata, of which a schema may say nothing.
+        | ({"fieldPath": rule.field} if rule.field and "metadata" not in rule.field else {})
         for rule in rules
     ]
     return {

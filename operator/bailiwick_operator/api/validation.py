@@ -118,15 +118,15 @@ def check(document: Document, kind: Kind, *, old: Any = None) -> list[Violation]
     found = problems(schema, document.data, kind=kind.name, written=document.written)
     violations = [violation(document, one.steps, one.message, one.cure) for one in found]
     unsound = [one.steps for one in found if one.keyword != UNKNOWN]
-    cures = rules_by_message()
+    rules = rules_by_message()
 
     def judged(steps: Steps) -> bool:
         return not any(bad[: len(steps)] == steps for bad in unsound)
 
-    violations += [
-        violation(document, broken.steps, broken.message, cures[broken.message].cure)
-        for broken in broken_rules(schema, document.data, old=old, judged=judged)
-    ]
+    for broken in broken_rules(schema, document.data, old=old, judged=judged):
+        rule = rules[broken.message]
+        blamed = tuple(part for part in rule.field.split(".") if part)
+        violations.append(violation(document, broken.steps + blamed, rule.message, rule.cure))
     violations += _beyond_schema(document, kind)
     unique = dict.fromkeys(violations)
     return sorted(unique, key=lambda one: (one.line or 0, one.path))

@@ -46,6 +46,7 @@ LABEL_NAME = Rule(
     ),
     message="metadata.name must be a DNS label: at most 63 of a-z, 0-9 and '-'",
     cure="choose a name without dots: references, labels and paths are made of it",
+    field=".metadata.name",
 )
 """For kinds whose name others refer to."""
 

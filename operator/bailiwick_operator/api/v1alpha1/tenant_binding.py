@@ -57,6 +57,7 @@ class TenantBinding(Model, frozen=True, kw_only=True):
             cel=f"self.metadata.name == '{BINDING_NAME}'",
             message="a TenantBinding is named bailiwick: a namespace has exactly one",
             cure="leave TenantBindings to the operator",
+            field=".metadata.name",
         ),
     )
 
