@@ -26,7 +26,8 @@ from bailiwick_sidecar.quota.model import AttemptKey
 
 log = logging.getLogger(__name__)
 
-SEGMENT_BYTES: Final = 64 << 20
+SEGMENT_BYTES: Final = 16 << 20
+"""About 60,000 attempts: what a restart replays in less than a second."""
 QUARANTINE_BYTES: Final = 1 << 20
 MAX_CONTEXTS: Final = 10_000
 """Contexts remembered per segment; past it they are numbered afresh, so that a caller who makes
@@ -247,6 +248,11 @@ class FileJournal:
     def shipped_to(self) -> Position:
         """All outcomes before this place are in the ledger."""
         return self._shipped
+
+    @property
+    def tailed_to(self) -> TailMark:
+        """How far Envoy's log was accounted for."""
+        return self._tailed
 
     @property
     def due(self) -> bool:
