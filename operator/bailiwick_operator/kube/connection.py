@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from bailiwick_contract.errors import BailiwickError
 
+from bailiwick_contract.errors import BailiwickError
 from bailiwick_operator.secret import Secret
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -78,6 +78,10 @@ class HttpKube:
         except NotFoundError:
             return None
 
+    async def document(self, path: str) -> Manifest:
+        """See Kube."""
+        return await self._call("GET", path)
+
     async def list(self, kind: Kind, *, namespace: str = "", labels: str = "") -> list[Manifest]:
         """See Kube."""
         found: list[Manifest] = []

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bailiwick_contract.errors import BailiwickError
-
 from bailiwick_operator.secret import Secret
 
 Manifest = dict[str, Any]
@@ -94,6 +93,10 @@ class Kube(TokenReviewer, Protocol):
 
     async def get(self, kind: Kind, *, namespace: str = "", name: str) -> Manifest | None:
         """Return the object, or None where there is none."""
+        ...
+
+    async def document(self, path: str) -> Manifest:
+        """Return a JSON document of the API server itself, such as its issuer's keys."""
         ...
 
     async def list(self, kind: Kind, *, namespace: str = "", labels: str = "") -> list[Manifest]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from bailiwick_contract.v1.config_stream_pb2 import Ack, TypeState
-
 from bailiwick_operator.conditions import Reason
 from bailiwick_operator.publish.hub import Version
 

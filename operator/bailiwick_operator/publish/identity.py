@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from bailiwick_contract.errors import BailiwickError
-
 from bailiwick_operator.kube.model import TokenReviewer
 from bailiwick_operator.secret import Secret
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import grpc
-from bailiwick_contract.errors import BailiwickError
 
+from bailiwick_contract.errors import BailiwickError
 from bailiwick_operator.publish.service import ConfigStreamService
 
 LARGEST_ACK = 64 * 1024

@@ -7,9 +7,9 @@ import random
 from collections.abc import AsyncIterator
 
 import grpc
+
 from bailiwick_contract.services import CONFIG_STREAM_METHOD, CONFIG_STREAM_SERVICE
 from bailiwick_contract.v1.config_stream_pb2 import Ack, ConfigUpdate
-
 from bailiwick_operator.kube.model import KubeError, TokenReviewer
 from bailiwick_operator.publish.acks import AckBoard, read_ack
 from bailiwick_operator.publish.hub import Hub, Published, Version

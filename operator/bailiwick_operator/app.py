@@ -1,0 +1,211 @@
+"""The composition root: every part made once, and put together."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from bailiwick_operator.children.naming import GATEWAY
+from bailiwick_operator.compile.tenant import compile_tenant
+from bailiwick_operator.gather import Surroundings
+from bailiwick_operator.handlers.indices import register_indices, world_of
+from bailiwick_operator.handlers.lifecycle import register_lifecycle
+from bailiwick_operator.handlers.watch import Watches
+from bailiwick_operator.issuer import read_issuer
+from bailiwick_operator.keys import tenant_key
+from bailiwick_operator.kube.connection import Connection, connect
+from bailiwick_operator.kube.http import HttpKube
+from bailiwick_operator.publish.acks import AckBoard
+from bailiwick_operator.publish.hub import Hub
+from bailiwick_operator.publish.server import ConfigServer
+from bailiwick_operator.publish.service import ConfigStreamService
+from bailiwick_operator.reconcile import Reconciler
+from bailiwick_operator.settings import Settings
+from bailiwick_operator.tls import Certificates, FileCertificates, OwnCertificates
+from bailiwick_operator.work import Pace, WorkQueue
+from bailiwick_operator.world import World
+
+log = logging.getLogger(__name__)
+
+UPKEEP_S = 600.0
+"""How often certificates and the cluster's issuer are looked at."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """What exists between start and stop."""
+
+    kube: HttpKube
+    world: World
+    certificates: Certificates
+    server: ConfigServer
+    queue: WorkQueue
+    reconciler: Reconciler
+    tasks: tuple[asyncio.Task[None], ...]
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(self, settings: Settings, *, connection: Connection | None = None) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._hub = Hub(now_ms=lambda: time.time_ns() // 1_000_000)
+        self._surroundings = Surroundings()
+        self._running: _Running | None = None
+        self._watches = Watches(world=self._world, add=self._add, released=self._released)
+        self._acks = AckBoard(changed=self._watches.changed)
+        self.registry = kopf.OperatorRegistry()
+        register_indices(self.registry)
+        self._watches.register(self.registry)
+        register_lifecycle(self.registry, start=self.start, stop=self.stop, probe=self.probe)
+
+    async def run(self, *, stop: asyncio.Event | None = None) -> None:
+        """Work until `stop` is set or a signal comes."""
+        await kopf.operator(
+            registry=self.registry,
+            clusterwide=True,
+            standalone=True,
+            liveness_endpoint=self._settings.liveness or None,
+            stop_flag=stop,
+        )
+
+    @property
+    def port(self) -> int:
+        """Where agents connect, once started."""
+        return self._running.server.port if self._running else 0
+
+    async def start(self, indices: Mapping[str, Any]) -> None:
+        """Make and start all parts; kopf fills the indices afterwards."""
+        settings = self._settings
+        kube = await HttpKube(self._connection or connect()).__aenter__()
+        certificates = self._certificates(kube)
+        await certificates.refresh()
+        await self._read_surroundings(kube)
+        world = world_of(indices)
+        reconciler = Reconciler(
+            kube=kube,
+            world=world,
+            hub=self._hub,
+            acks=self._acks,
+            compile_tenant=compile_tenant,
+            surroundings=lambda: self._surroundings,
+            settings=settings.gateway,
+            operator_ca=certificates.ca,
+            now=_now,
+            add=self._add,
+        )
+        queue = WorkQueue(
+            reconciler,
+            pace=Pace(workers=settings.workers, resync=settings.resync_seconds),
+            rng=random.Random(),  # noqa: S311 - spreads load, protects nothing
+        )
+        service = ConfigStreamService(
+            hub=self._hub,
+            acks=self._acks,
+            reviewer=kube,
+            audience=settings.gateway.audience,
+            service_account=GATEWAY,
+        )
+        server = ConfigServer(
+            service, address=settings.stream.address, key_pair=certificates.key_pair
+        )
+        await server.start()
+        self._running = _Running(
+            kube=kube,
+            world=world,
+            certificates=certificates,
+            server=server,
+            queue=queue,
+            reconciler=reconciler,
+            tasks=(asyncio.create_task(queue.run()), asyncio.create_task(self._upkeep())),
+        )
+        log.info("operator started port=%d", server.port)
+
+    async def stop(self) -> None:
+        """Stop all parts; running gateways keep what they have."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        for task in running.tasks:
+            task.cancel()
+        for task in running.tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await running.server.stop()
+        await running.kube.__aexit__()
+        log.info("operator stopped")
+
+    def probe(self) -> Mapping[str, Any]:
+        """What the liveness endpoint shows."""
+        running = self._running
+        if running is None:
+            return {"started": False}
+        return {
+            "started": True,
+            "waiting": running.queue.depth,
+            "reconciled": running.queue.handled,
+            "failed": running.queue.failed,
+            "namespaces": len(self._hub),
+        }
+
+    def _certificates(self, kube: HttpKube) -> Certificates:
+        stream = self._settings.stream
+        if stream.certificates:
+            return FileCertificates(Path(stream.certificates))
+        return OwnCertificates(
+            kube,
+            namespace=self._settings.namespace,
+            secret=stream.secret,
+            names=stream.names,
+            now=_now,
+        )
+
+    async def _read_surroundings(self, kube: HttpKube) -> bool:
+        issuer = await read_issuer(kube)
+        if issuer is None or issuer == self._surroundings.service_account_issuer:
+            # An API server that says nothing at the moment has not lost its keys.
+            return False
+        self._surroundings = replace(self._surroundings, service_account_issuer=issuer)
+        return True
+
+    async def _upkeep(self) -> None:
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            running = self._running
+            if running is None:
+                return
+            try:
+                trust = running.certificates.ca()
+                await running.certificates.refresh()
+                changed = running.certificates.ca() != trust
+                if await self._read_surroundings(running.kube) or changed:
+                    for tenant in tuple(running.world.tenants):
+                        self._add(tenant_key(tenant))
+            except Exception:
+                log.exception("upkeep failed; again in %.0f s", UPKEEP_S)
+
+    def _world(self) -> World:
+        if self._running is None:
+            raise kopf.TemporaryError("the operator is not started", delay=1)
+        return self._running.world
+
+    def _add(self, key: str) -> None:
+        if self._running is not None:
+            self._running.queue.add(key)
+
+    def _released(self, namespace: str) -> None:
+        if self._running is not None:
+            self._running.reconciler.released(namespace)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""What a tenant namespace gets: pure functions from values to manifests."""

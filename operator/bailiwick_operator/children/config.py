@@ -1,0 +1,60 @@
+"""Configs in the namespace, so that a gateway pod starts while the operator is away.
+
+Two objects, because a config may be nearly as large as an object may be.
+"""
+
+import base64
+
+from bailiwick_contract import canon
+from bailiwick_operator.children.model import Gateway
+from bailiwick_operator.children.naming import CONFIG_ACKED, CONFIG_CURRENT, metadata
+from bailiwick_operator.kube.kinds import CONFIG_MAP
+from bailiwick_operator.kube.model import Manifest
+from bailiwick_operator.publish.hub import Version
+
+SEQUENCE = "bailiwick.dev/sequence"
+DIGEST = "bailiwick.dev/digest"
+
+CONFIG_FILE = "config.pb"
+SEQUENCE_FILE = "sequence"
+DIGEST_FILE = "digest"
+CA_FILE = "operator-ca.pem"
+
+
+def build_current(gateway: Gateway) -> Manifest:
+    """The newest config, and what an agent needs to reach the operator."""
+    version, config = gateway.current
+    manifest = _build(gateway, CONFIG_CURRENT, version, canon.canonical_bytes(config))
+    manifest["data"][CA_FILE] = gateway.operator_ca
+    return manifest
+
+
+def build_acked(gateway: Gateway) -> Manifest | None:
+    """The newest config that every ready pod accepted; None before there was one."""
+    if gateway.acked is None:
+        return None
+    version, content = gateway.acked
+    return _build(gateway, CONFIG_ACKED, version, content)
+
+
+def stored_version(manifest: Manifest) -> Version | None:
+    """The version that such an object holds, by its annotations; None where they are broken."""
+    annotations = manifest.get("metadata", {}).get("annotations") or {}
+    try:
+        return Version(sequence=int(annotations[SEQUENCE]), digest=str(annotations[DIGEST]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _build(gateway: Gateway, name: str, version: Version, content: bytes) -> Manifest:
+    return {
+        "apiVersion": CONFIG_MAP.api_version,
+        "kind": CONFIG_MAP.kind,
+        "metadata": metadata(
+            gateway.binding,
+            name,
+            more={SEQUENCE: str(version.sequence), DIGEST: version.digest},
+        ),
+        "data": {SEQUENCE_FILE: str(version.sequence), DIGEST_FILE: version.digest},
+        "binaryData": {CONFIG_FILE: base64.b64encode(content).decode()},
+    }

@@ -1,0 +1,99 @@
+"""Everything that a namespace's objects are made from."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
+from bailiwick_operator.publish.hub import Version
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A strict part of the operator's settings file."""
+
+
+class Resources(Part, frozen=True, kw_only=True):
+    """What a container asks for and may use, as Kubernetes quantities."""
+
+    cpu: str
+    memory: str
+    memory_limit: str
+
+
+class Storage(Part, frozen=True, kw_only=True):
+    """A volume claim for the journal; `class_name` empty: the cluster's default class."""
+
+    size: str
+    class_name: str = ""
+
+
+class Peer(Part, frozen=True, kw_only=True):
+    """Pods that a network policy lets through: by labels of their namespace and their own."""
+
+    namespace_labels: dict[str, str]
+    pod_labels: dict[str, str] = {}
+
+
+class GatewaySettings(Part, frozen=True, kw_only=True):
+    """What all gateways of a cluster share; the chart's values.
+
+    `drain_seconds` is how long a gateway that goes away lets streams run on. `private_ranges` are
+    the private address ranges that gateways may reach; other private and link-local ones they may
+    not.
+    """
+
+    image: str
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    operator_address: str = "bailiwick-operator.bailiwick-system.svc:8443"
+    operator_peer: Peer = Peer(
+        namespace_labels={"kubernetes.io/metadata.name": "bailiwick-system"},
+        pod_labels={"app.kubernetes.io/name": "bailiwick-operator"},
+    )
+    operator_port: int = 8443
+    audience: str = "bailiwick-operator"
+    token_seconds: int = 3600
+    drain_seconds: int = 120
+    dns: Peer = Peer(namespace_labels={"kubernetes.io/metadata.name": "kube-system"})
+    monitoring: tuple[Peer, ...] = ()
+    private_ranges: tuple[str, ...] = ()
+    storage: Storage | None = None
+    envoy: Resources = Resources(cpu="100m", memory="128Mi", memory_limit="512Mi")
+    agent: Resources = Resources(cpu="100m", memory="192Mi", memory_limit="512Mi")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The namespace's TenantBinding as it stands: owner of everything else there."""
+
+    namespace: str
+    uid: str
+    tenant: str
+    tenant_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One namespace's gateway as it should be.
+
+    `acked` is the newest config that ready pods accepted, None while there was none yet.
+    `operator_ca` is the PEM bundle that agents verify the operator's certificate with.
+    """
+
+    binding: Binding
+    replicas: int
+    shared_store: bool
+    current: tuple[Version, TenantConfig]
+    acked: tuple[Version, bytes] | None
+    operator_ca: str
+    settings: GatewaySettings
+
+    @property
+    def storage(self) -> Storage | None:
+        """The journal's volume claim, where one is asked for."""
+        return self.settings.storage
+
+    @property
+    def namespace(self) -> str:
+        """Where the gateway lives."""
+        return self.binding.namespace

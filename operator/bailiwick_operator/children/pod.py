@@ -1,0 +1,201 @@
+"""The gateway pod: Envoy, and the agent as a native sidecar (KEP-753).
+
+The agent is an init container that stays: it is up before Envoy starts and goes after it ended, so
+that the last records are settled.
+"""
+
+from bailiwick_operator.children.config import CA_FILE
+from bailiwick_operator.children.model import Gateway, Resources
+from bailiwick_operator.children.naming import (
+    CONFIG_ACKED,
+    CONFIG_CURRENT,
+    GATEWAY,
+    HTTP_PORT,
+    METRICS_PORT,
+    SELECTOR,
+    labels,
+)
+from bailiwick_operator.kube.model import Manifest
+
+RUN = "/run/bailiwick"
+"""Sockets and Envoy's bootstrap; shared by both containers, gone with the pod."""
+DATA = "/var/lib/bailiwick"
+"""Journal, records and ledger spool."""
+CONFIG = "/etc/bailiwick/config"
+"""`current/` and `acked/` as the operator wrote them."""
+OPERATOR = "/var/run/secrets/bailiwick/operator"
+"""The token that proves to the operator which pod this is."""
+
+USER = 10001
+
+SETTLE_S = 20
+"""What the agent has, after Envoy ended, to settle and ship the last records."""
+
+
+def build_pod_template(gateway: Gateway) -> Manifest:
+    """The pod as PodSecurity `restricted` wants it, without any token of the Kubernetes API."""
+    settings = gateway.settings
+    spec: Manifest = {
+        "serviceAccountName": GATEWAY,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": settings.drain_seconds + SETTLE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(SELECTOR)},
+            }
+            for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        ],
+        "initContainers": [_agent(gateway)],
+        "containers": [_envoy(gateway)],
+        "volumes": _volumes(gateway),
+    }
+    if settings.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
+    return {
+        "metadata": {
+            "labels": labels(gateway.binding),
+            "annotations": {"kubectl.kubernetes.io/default-container": "envoy"},
+        },
+        "spec": spec,
+    }
+
+
+def _agent(gateway: Gateway) -> Manifest:
+    settings = gateway.settings
+    probe = {"httpGet": {"path": "/healthz", "port": "metrics"}}
+    return {
+        **_container(gateway, "agent", settings.agent),
+        "restartPolicy": "Always",
+        "args": ["agent"],
+        "env": [
+            {"name": "BAILIWICK_NAMESPACE", "value": gateway.namespace},
+            {"name": "BAILIWICK_RUN_DIR", "value": RUN},
+            {"name": "BAILIWICK_DATA_DIR", "value": DATA},
+            {"name": "BAILIWICK_CONFIG_DIR", "value": CONFIG},
+            {"name": "BAILIWICK_HTTP_PORT", "value": str(HTTP_PORT)},
+            {"name": "BAILIWICK_METRICS_PORT", "value": str(METRICS_PORT)},
+            {"name": "BAILIWICK_OPERATOR_ADDRESS", "value": settings.operator_address},
+            {"name": "BAILIWICK_OPERATOR_CA", "value": f"{CONFIG}/current/{CA_FILE}"},
+            {"name": "BAILIWICK_OPERATOR_TOKEN", "value": f"{OPERATOR}/token"},
+            {"name": "BAILIWICK_POD_NAME", **_field("metadata.name")},
+            {"name": "BAILIWICK_POD_UID", **_field("metadata.uid")},
+        ],
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
+        "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
+        "livenessProbe": {**probe, "periodSeconds": 10, "timeoutSeconds": 5},
+        "volumeMounts": [
+            {"name": "run", "mountPath": RUN},
+            {"name": "data", "mountPath": DATA},
+            {"name": "config", "mountPath": CONFIG, "readOnly": True},
+            {"name": "operator-token", "mountPath": OPERATOR, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+        ],
+    }
+
+
+def _envoy(gateway: Gateway) -> Manifest:
+    drain = str(gateway.settings.drain_seconds)
+    return {
+        **_container(gateway, "envoy", gateway.settings.envoy),
+        "args": ["envoy"],
+        "env": [
+            {"name": "BAILIWICK_RUN_DIR", "value": RUN},
+            {"name": "BAILIWICK_DATA_DIR", "value": DATA},
+        ],
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        # Ready: the listener is there, the agent answers, and it has a config that Envoy took.
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "http"},
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": 2,
+        },
+        "lifecycle": {
+            "preStop": {"exec": {"command": ["bailiwick-gateway", "drain", "--seconds", drain]}}
+        },
+        "volumeMounts": [
+            {"name": "run", "mountPath": RUN},
+            {"name": "data", "mountPath": DATA},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+        ],
+    }
+
+
+def _container(gateway: Gateway, name: str, resources: Resources) -> Manifest:
+    return {
+        "name": name,
+        "image": gateway.settings.image,
+        "imagePullPolicy": gateway.settings.image_pull_policy,
+        "command": ["bailiwick-gateway"],
+        "resources": {
+            "requests": {"cpu": resources.cpu, "memory": resources.memory},
+            "limits": {"memory": resources.memory_limit},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+
+
+def _field(path: str) -> Manifest:
+    return {"valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _volumes(gateway: Gateway) -> list[Manifest]:
+    data: Manifest = (
+        {"persistentVolumeClaim": {"claimName": GATEWAY}} if gateway.storage else {"emptyDir": {}}
+    )
+    return [
+        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+        {"name": "data", **data},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {
+            "name": "config",
+            "projected": {
+                "sources": [
+                    _config_source(CONFIG_CURRENT, "current", CA_FILE),
+                    _config_source(CONFIG_ACKED, "acked"),
+                ],
+            },
+        },
+        {
+            "name": "operator-token",
+            "projected": {
+                "sources": [
+                    {
+                        "serviceAccountToken": {
+                            "audience": gateway.settings.audience,
+                            "expirationSeconds": gateway.settings.token_seconds,
+                            "path": "token",
+                        }
+                    }
+                ],
+            },
+        },
+    ]
+
+
+def _config_source(name: str, folder: str, *more: str) -> Manifest:
+    """One config as a folder; absent while the operator has not written it."""
+    files = ("config.pb", "sequence", "digest", *more)
+    return {
+        "configMap": {
+            "name": name,
+            "optional": True,
+            "items": [{"key": file, "path": f"{folder}/{file}"} for file in files],
+        }
+    }

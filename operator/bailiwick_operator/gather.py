@@ -1,0 +1,60 @@
+"""From what is known of the cluster to what one namespace's config depends on. Reads only."""
+
+from dataclasses import dataclass, field
+
+from bailiwick_operator.api.v1alpha1 import Tenant
+from bailiwick_operator.compile.inputs import (
+    Catalogue,
+    Claim,
+    CompileInput,
+    ServiceAccountIssuer,
+)
+from bailiwick_operator.world import Broken, World, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What configs depend on beside resources."""
+
+    shared_store: bool = False
+    catalogue: Catalogue = field(default_factory=dict)
+    service_account_issuer: ServiceAccountIssuer | None = None
+
+
+def gather(
+    world: World, tenant: Tenant, namespace: str, *, surroundings: Surroundings
+) -> CompileInput:
+    """Everything that this namespace's config may depend on, as it is known now."""
+    replicas = tenant.spec.gateway.replicas if tenant.spec.gateway else 1
+    return CompileInput(
+        tenant=tenant,
+        namespace=namespace,
+        gateways=len(tenant.spec.namespaces) * replicas,
+        shared_store=surroundings.shared_store,
+        claims=claims(world, namespace),
+        cluster_providers=whole(one for group in world.cluster_providers.values() for one in group),
+        providers=whole(world.providers.get(namespace, ())),
+        routes=whole(world.routes.get(namespace, ())),
+        quotas=whole(world.quotas.get(namespace, ())),
+        price_books=whole(one for group in world.price_books.values() for one in group),
+        catalogue=surroundings.catalogue,
+        service_account_issuer=surroundings.service_account_issuer,
+    )
+
+
+def claims(world: World, namespace: str) -> tuple[Claim, ...]:
+    """Who wants this namespace, the winner first.
+
+    Who holds it wins: it is not taken from a tenant that wants to keep it, however old the other
+    one is.
+    """
+    binding = world.binding(namespace)
+    found = []
+    for name in world.claims.get(namespace, ()):
+        tenant = world.tenant(name)
+        if tenant is None or isinstance(tenant, Broken):
+            continue
+        holds = binding is not None and binding.tenant_uid == tenant.metadata.uid
+        created = "" if holds else tenant.metadata.creation_timestamp
+        found.append(Claim(created=created, tenant=name))
+    return tuple(sorted(found))

@@ -1,0 +1,400 @@
+"""Brings one tenant's world in order: gather, compile, publish, children, status.
+
+Level-triggered: it looks at what is, not at what happened, and doing it again changes nothing.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from bailiwick_operator.api.v1alpha1 import Resource, Tenant
+from bailiwick_operator.applied import Applier
+from bailiwick_operator.children.gateway import build_gateway
+from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
+from bailiwick_operator.children.naming import CONFIG_ACKED, CONFIG_CURRENT
+from bailiwick_operator.claim import Claims, Taken
+from bailiwick_operator.compile.findings import Ref
+from bailiwick_operator.compile.inputs import CompileInput, CompileResult
+from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
+from bailiwick_operator.departure import denied, may_go
+from bailiwick_operator.gather import Surroundings, gather
+from bailiwick_operator.keys import Key, KeyKind
+from bailiwick_operator.kube.kinds import CONFIG_MAP
+from bailiwick_operator.kube.model import InvalidError, Kube
+from bailiwick_operator.opinions import Opinions
+from bailiwick_operator.publish.acks import AckBoard, Verdict, judge
+from bailiwick_operator.publish.hub import Hub, Published
+from bailiwick_operator.status import StatusWriter, generation_of, identity
+from bailiwick_operator.world import BindingState, Broken, World
+
+log = logging.getLogger(__name__)
+
+Compile = Callable[[CompileInput, datetime], CompileResult]
+
+SHARED = frozenset({"ClusterModelProvider", "PriceBook"})
+
+LONGEST_MESSAGE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How far one namespace of a tenant is."""
+
+    namespace: str
+    bound: bool
+    accepted: Condition
+    verdict: Verdict
+    digest: str = ""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The namespace's entry in the Tenant's status."""
+        missing = "" if self.verdict.programmed else self.verdict.message
+        return {
+            "name": self.namespace,
+            "bound": self.bound,
+            "programmed": self.verdict.programmed,
+            "digest": self.digest,
+            "message": missing[:LONGEST_MESSAGE],
+        }
+
+
+class Reconciler:
+    """Handles one key of the work queue at a time."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        world: World,
+        hub: Hub,
+        acks: AckBoard,
+        compile_tenant: Compile,
+        surroundings: Callable[[], Surroundings],
+        settings: GatewaySettings,
+        operator_ca: Callable[[], str],
+        now: Callable[[], datetime],
+        add: Callable[[str], None],
+    ) -> None:
+        """`add` puts another key on the queue; `now` is the time, in UTC."""
+        self._kube = kube
+        self._world = world
+        self._hub = hub
+        self._acks = acks
+        self._compile = compile_tenant
+        self._surroundings = surroundings
+        self._settings = settings
+        self._operator_ca = operator_ca
+        self._now = now
+        self._add = add
+        self._claims = Claims(kube)
+        self._applier = Applier(kube)
+        self._statuses = StatusWriter(kube, now=now)
+        self._opinions = Opinions()
+        self._refusing: dict[str, float] = {}
+
+    async def __call__(self, key: str) -> float | None:
+        """Handle one key; after how many seconds to look again, None: its world is gone."""
+        parsed = Key.parse(key)
+        match parsed.kind:
+            case KeyKind.TENANT:
+                return await self._tenant(parsed.name)
+            case KeyKind.NAMESPACE:
+                return await self._orphans(parsed.name)
+            case KeyKind.SHARED:
+                return await self._shared(Ref(kind=parsed.of, namespace="", name=parsed.name))
+
+    async def _tenant(self, name: str) -> float | None:
+        tenant = self._world.tenant(name)
+        if tenant is None:
+            return await self._gone(name)
+        if isinstance(tenant, Broken):
+            await self._statuses.write(tenant, [self._invalid(tenant)])
+            return math.inf
+        outcomes = [await self._namespace(tenant, claim.name) for claim in tenant.spec.namespaces]
+        await self._statuses.write(
+            tenant,
+            self._summary(tenant, outcomes),
+            more={"namespaces": [outcome.status for outcome in outcomes]},
+        )
+        return await self._departures(tenant)
+
+    async def _namespace(self, tenant: Tenant, namespace: str) -> Outcome:
+        inputs = gather(self._world, tenant, namespace, surroundings=self._surroundings())
+        result = self._compile(inputs, self._now())
+        accepted = result.conditions[_ref(tenant)]
+        state = self._world.namespace(namespace)
+        if state is None or state.terminating:
+            what = "does not exist" if state is None else "is being deleted"
+            verdict = Verdict(
+                Reason.NAMESPACE_NOT_FOUND, f"Namespace {namespace} {what}: create it."
+            )
+            return Outcome(namespace, bound=False, accepted=accepted, verdict=verdict)
+        self._share(tenant, namespace, result.conditions)
+        if result.config is None:
+            return await self._unaccepted(tenant, namespace, result, accepted)
+        binding = await self._claims.hold(tenant, namespace, seen=self._world.binding(namespace))
+        if isinstance(binding, Taken):
+            refused = replace(
+                accepted,
+                status=Status.FALSE,
+                reason=Reason.NAMESPACE_CLAIMED,
+                message=f"Namespace {namespace} belongs to tenant {binding.tenant}: remove it"
+                " here, or have the other tenant give it up.",
+            )
+            verdict = Verdict(Reason.NOT_ACCEPTED, refused.message)
+            return Outcome(namespace, bound=False, accepted=refused, verdict=verdict)
+        self._refusing.pop(namespace, None)
+        version = self._hub.put(
+            namespace, result.config, stored=self._world.stored(namespace, CONFIG_CURRENT)
+        )
+        published = self._hub.newest(namespace)
+        if published is None:  # pragma: no cover - it was put just now
+            raise AssertionError(namespace)
+        verdict = self._verdict(namespace, published)
+        try:
+            await self._children(tenant, binding, published, result, verdict)
+        except InvalidError as error:
+            verdict = Verdict(Reason.CHILDREN_REFUSED, f"The API server refuses: {error}")
+        await self._statuses_of(namespace, result.conditions, verdict)
+        return Outcome(
+            namespace,
+            bound=True,
+            accepted=accepted,
+            verdict=verdict,
+            digest=version.digest if verdict.programmed else "",
+        )
+
+    async def _unaccepted(
+        self, tenant: Tenant, namespace: str, result: CompileResult, accepted: Condition
+    ) -> Outcome:
+        """The Tenant can't be served as it is now; what was served before goes on."""
+        binding = self._world.binding(namespace)
+        bound = binding is not None and binding.tenant_uid == tenant.metadata.uid
+        verdict = Verdict(Reason.NOT_ACCEPTED, accepted.message)
+        if bound or binding is None:
+            await self._statuses_of(namespace, result.conditions, verdict)
+        return Outcome(namespace, bound=bound, accepted=accepted, verdict=verdict)
+
+    def _verdict(self, namespace: str, published: Published) -> Verdict:
+        pods = self._world.pods.get(namespace, ())
+        self._acks.keep(namespace, {pod.uid for pod in pods})
+        ready = {pod.uid: pod.name for pod in pods if pod.ready}
+        return judge(published.version, ready=ready, acks=self._acks.of(namespace))
+
+    async def _children(
+        self,
+        tenant: Tenant,
+        binding: Binding,
+        published: Published,
+        result: CompileResult,
+        verdict: Verdict,
+    ) -> None:
+        if result.config is None:
+            return
+        namespace = binding.namespace
+        gateway = Gateway(
+            binding=binding,
+            replicas=tenant.spec.gateway.replicas if tenant.spec.gateway else 1,
+            shared_store=self._surroundings().shared_store,
+            current=(published.version, result.config),
+            acked=(published.version, published.config) if verdict.programmed else None,
+            operator_ca=self._operator_ca(),
+            settings=self._settings,
+        )
+        wanted = build_gateway(gateway)
+        seen = tuple(self._world.children(namespace))
+        await self._applier.apply(namespace, wanted, seen=seen)
+        await self._applier.prune(
+            namespace, wanted, seen=seen, keep=frozenset({(CONFIG_MAP.kind, CONFIG_ACKED)})
+        )
+
+    async def _statuses_of(
+        self, namespace: str, said: Mapping[Ref, Condition], verdict: Verdict
+    ) -> None:
+        """Status of what the tenant team wrote in this namespace."""
+        for resource in tuple(self._world.of_namespace(namespace)):
+            accepted = said.get(identity(resource))
+            if accepted is None:
+                if not isinstance(resource, Broken):
+                    continue
+                accepted = self._invalid(resource)
+            await self._statuses.write(
+                resource, [accepted, self._programmed(resource, accepted, verdict)]
+            )
+
+    def _share(self, tenant: Tenant, namespace: str, said: Mapping[Ref, Condition]) -> None:
+        shared = {ref: condition for ref, condition in said.items() if ref.kind in SHARED}
+        for ref in self._opinions.put((tenant.metadata.name, namespace), shared):
+            self._add(str(Key(KeyKind.SHARED, ref.name, of=ref.kind)))
+
+    async def _shared(self, ref: Ref) -> float | None:
+        """Status of a resource that several tenants use."""
+        found = (
+            self._world.cluster_providers
+            if ref.kind == "ClusterModelProvider"
+            else self._world.price_books
+        ).get(ref.name, ())
+        resource = next(iter(found), None)
+        if resource is None:
+            self._statuses.forget(ref)
+            return None
+        said = self._opinions.of(ref)
+        if isinstance(resource, Broken):
+            said = self._invalid(resource)
+        if said is None:
+            said = self._condition(
+                resource, ConditionType.ACCEPTED, Reason.ACCEPTED, "No tenant uses it yet."
+            )
+        await self._statuses.write(
+            resource, [replace(said, observed_generation=generation_of(resource))]
+        )
+        return math.inf
+
+    async def _orphans(self, namespace: str) -> float | None:
+        """Status of resources in a namespace that no tenant claims."""
+        if self._world.claims.get(namespace) or self._world.binding(namespace):
+            return None
+        for resource in tuple(self._world.of_namespace(namespace)):
+            accepted = self._condition(
+                resource,
+                ConditionType.ACCEPTED,
+                Reason.UNCLAIMED_NAMESPACE,
+                f"Namespace {namespace} belongs to no tenant: a Tenant's spec.namespaces has to"
+                " list it.",
+                status=Status.FALSE,
+            )
+            verdict = Verdict(Reason.NOT_ACCEPTED, accepted.message)
+            await self._statuses.write(
+                resource, [accepted, self._programmed(resource, accepted, verdict)]
+            )
+        return None
+
+    async def _departures(self, tenant: Tenant) -> float:
+        """Let go of namespaces that the tenant does not list any more."""
+        listed = {claim.name for claim in tenant.spec.namespaces}
+        pause = math.inf
+        for namespace in tuple(self._world.bound.get(tenant.metadata.name, ())):
+            binding = self._world.binding(namespace)
+            if namespace in listed or binding is None or binding.terminating:
+                continue
+            if binding.tenant_uid == tenant.metadata.uid:
+                pause = min(pause, await self._depart(tenant, binding))
+        return pause
+
+    async def _depart(self, tenant: Tenant, binding: BindingState) -> float:
+        namespace, now = binding.namespace, self._now()
+        if not binding.leaving_since:
+            await self._claims.leave(tenant, binding, now=now)
+        self._deny(binding)
+        published = self._hub.newest(namespace)
+        pods = len(self._world.pods.get(namespace, ()))
+        if published is not None and self._verdict(namespace, published).programmed:
+            self._refusing.setdefault(namespace, now.timestamp())
+        wait = may_go(
+            leaving_since=binding.leaving_since,
+            refusing_since=self._refusing.get(namespace),
+            pods=pods,
+            now=now,
+        )
+        if wait is not None:
+            return wait.seconds
+        await self._claims.release(binding)
+        self._forget(namespace)
+        return math.inf
+
+    async def _gone(self, name: str) -> float | None:
+        """The Tenant is deleted; its bindings follow, and until then calls are refused."""
+        for namespace in tuple(self._world.bound.get(name, ())):
+            binding = self._world.binding(namespace)
+            if binding is None:
+                continue
+            self._deny(binding)
+            if not binding.terminating:
+                # The garbage collector does it too; this is sooner.
+                await self._claims.release(binding)
+        self._share_nothing(name)
+        return None
+
+    def _share_nothing(self, name: str) -> None:
+        for ref in self._opinions.leave(name):
+            self._add(str(Key(KeyKind.SHARED, ref.name, of=ref.kind)))
+
+    def _deny(self, binding: BindingState) -> None:
+        namespace = binding.namespace
+        self._hub.put(
+            namespace,
+            denied(self._hub.newest(namespace), binding),
+            stored=self._world.stored(namespace, CONFIG_CURRENT),
+        )
+
+    def _forget(self, namespace: str) -> None:
+        self._refusing.pop(namespace, None)
+        self._applier.forget(namespace)
+
+    def released(self, namespace: str) -> None:
+        """The namespace's binding is gone: its gateway gets nothing any more."""
+        self._hub.drop(namespace)
+        self._acks.keep(namespace, ())
+        self._forget(namespace)
+
+    def _summary(self, tenant: Tenant, outcomes: list[Outcome]) -> list[Condition]:
+        """The Tenant's own conditions: the worst of its namespaces."""
+        refused = [one.accepted for one in outcomes if one.accepted.status is not Status.TRUE]
+        remarked = [one.accepted for one in outcomes if one.accepted.reason is not Reason.ACCEPTED]
+        accepted = (refused or remarked or [one.accepted for one in outcomes])[0]
+        behind = [one for one in outcomes if not one.verdict.programmed]
+        if behind:
+            words = " ".join(f"{one.namespace}: {one.verdict.message}" for one in behind)
+            verdict = Verdict(behind[0].verdict.reason, words)
+        else:
+            verdict = Verdict(Reason.PROGRAMMED, f"All {len(outcomes)} namespaces are served.")
+        return [accepted, self._programmed(tenant, accepted, verdict)]
+
+    def _programmed(
+        self, resource: Resource | Broken, accepted: Condition, verdict: Verdict
+    ) -> Condition:
+        if accepted.status is not Status.TRUE:
+            verdict = Verdict(Reason.NOT_ACCEPTED, "See the condition Accepted.")
+        return self._condition(
+            resource,
+            ConditionType.PROGRAMMED,
+            verdict.reason,
+            verdict.message,
+            status=Status.TRUE if verdict.programmed else Status.FALSE,
+        )
+
+    def _invalid(self, resource: Broken) -> Condition:
+        return self._condition(
+            resource,
+            ConditionType.ACCEPTED,
+            Reason.INVALID,
+            f"{resource.ref} does not fit its schema: {resource.problem}; are the CRDs those of"
+            " this release?",
+            status=Status.FALSE,
+        )
+
+    def _condition(
+        self,
+        resource: Resource | Broken,
+        type_: ConditionType,
+        reason: Reason,
+        message: str,
+        *,
+        status: Status = Status.TRUE,
+    ) -> Condition:
+        return Condition(
+            type=type_,
+            status=status,
+            reason=reason,
+            message=message,
+            observed_generation=generation_of(resource),
+            last_transition_time=self._now(),
+        )
+
+
+def _ref(tenant: Tenant) -> Ref:
+    return Ref(kind="Tenant", namespace="", name=tenant.metadata.name)

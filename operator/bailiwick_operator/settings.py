@@ -1,0 +1,52 @@
+"""The operator's settings: one strict YAML file, written by the chart."""
+
+from pathlib import Path
+
+import msgspec
+
+from bailiwick_contract.errors import BailiwickError
+from bailiwick_operator.children.model import GatewaySettings, Part
+
+
+class SettingsError(BailiwickError):
+    """The settings file is missing or says something that is not understood."""
+
+
+class Stream(Part, frozen=True, kw_only=True):
+    """The config stream to the agents."""
+
+    address: str = "[::]:8443"
+    """Where to listen."""
+    names: tuple[str, ...] = ("bailiwick-operator.bailiwick-system.svc",)
+    """DNS names in the operator's certificate."""
+    certificates: str = ""
+    """Folder with tls.crt, tls.key and ca.crt; empty: the operator makes its own."""
+    secret: str = "bailiwick-operator-tls"  # noqa: S105 - a name
+    """Secret in which the operator keeps the certificate that it makes."""
+
+
+class Settings(Part, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    gateway: GatewaySettings
+    stream: Stream = Stream()
+    namespace: str = "bailiwick-system"
+    """Where the operator runs."""
+    liveness: str = "http://[::]:8081/healthz"
+    workers: int = 4
+    """Tenants that are brought in order at the same time."""
+    resync_seconds: float = 600.0
+    """Every tenant is looked at again after this long."""
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of this file; raises SettingsError that names file and field."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} can't be read ({error.strerror}): mount the chart's settings there, or name"
+            " another file with --settings"
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise SettingsError(f"{path}: {error}; see the chart's values") from error
