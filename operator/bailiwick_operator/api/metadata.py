@@ -3,6 +3,7 @@
 from typing import Any
 
 from bailiwick_operator.api.kinds import Kind
+from bailiwick_operator.api.problems import REFUSED
 
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -49,4 +50,5 @@ def metadata_schema(kind: Kind) -> dict[str, Any]:
     if kind.namespaced:
         return {**_METADATA, "required": ["name", "namespace"]}
     properties = {k: v for k, v in _METADATA["properties"].items() if k != "namespace"}
-    return {**_METADATA, "properties": properties}
+    refused = {"namespace": f"a {kind.name} belongs to the cluster and has no namespace: remove it"}
+    return {**_METADATA, "properties": properties, REFUSED: refused}

@@ -19,6 +19,9 @@ Written = Callable[[Steps], str | None]
 UNKNOWN = "additionalProperties"
 """The keyword of an unknown field: the rest of its object can be judged all the same."""
 
+REFUSED = "x-refused-fields"
+"""Keyword of offline schemas: fields that are refused, and why."""
+
 REFUSED_FIELDS = {
     ("ModelProvider", "tier"): "its tier is Tenant.spec.ownProviders.tier: remove it",
     ("ModelProvider", "region"): "its region is that of its host in Tenant.spec.ownProviders.hosts:"
@@ -47,7 +50,10 @@ def problems(schema: Schema, data: Any, *, kind: str, written: Written) -> list[
     a number is recognised.
     """
     validator = _validator_class()(schema)
-    return [_problem(error, kind=kind, written=written) for error in validator.iter_errors(data)]
+    found = [_problem(error, kind=kind, written=written) for error in validator.iter_errors(data)]
+    misshapen = {one.steps for one in found if one.keyword in {"pattern", "format"}}
+    # That it is also too short says nothing more.
+    return [one for one in found if one.keyword != "minLength" or one.steps not in misshapen]
 
 
 @cache
@@ -164,7 +170,7 @@ def closest(word: str, among: list[str]) -> str | None:
 def _unknown(name: str, schema: Schema, *, kind: str) -> tuple[str, str]:
     message = f"unknown field {name!r}"
     known = sorted(schema.get("properties", ()))
-    if cure := REFUSED_FIELDS.get((kind, name)):
+    if cure := REFUSED_FIELDS.get((kind, name)) or schema.get(REFUSED, {}).get(name):
         return message, cure
     if meant := closest(name, known):
         return message, f"did you mean {meant!r}?"
