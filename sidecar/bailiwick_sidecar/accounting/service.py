@@ -10,14 +10,41 @@ from bailiwick_sidecar.accounting.attempts import AttemptBook, Ledger, Observer
 from bailiwick_sidecar.accounting.errors import JournalUnwritableError
 from bailiwick_sidecar.accounting.journal import FileJournal
 from bailiwick_sidecar.accounting.logfile import LogFile
+from bailiwick_sidecar.accounting.records import Record
 from bailiwick_sidecar.accounting.recovery import Counters, Recovered, checkpoint, recover
 from bailiwick_sidecar.accounting.tail import ROTATE_BYTES, Tail
 from bailiwick_sidecar.quota.model import QuotaStore
 
 log = logging.getLogger(__name__)
 
+Witness = Callable[[Record], None]
+"""Told of each record, whatever it is about."""
+
 UPKEEP: Final = 1.0
 """Seconds."""
+
+
+class Witnessed:
+    """The book, with others who are told of each record that it took in."""
+
+    def __init__(self, book: AttemptBook, witnesses: tuple[Witness, ...]) -> None:
+        self._book = book
+        self._witnesses = witnesses
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are open."""
+        return self._book.in_flight
+
+    async def on_record(self, record: Record, mark: int) -> None:
+        """Take in a record that begins at this place of the stream."""
+        await self._book.on_record(record, mark)
+        for witness in self._witnesses:
+            witness(record)
+
+    def oldest_held(self) -> int | None:
+        """The place of the oldest record that must be read again after a restart."""
+        return self._book.oldest_held()
 
 
 class Accounting:
@@ -37,6 +64,7 @@ class Accounting:
         reopen: Callable[[], Awaitable[None]],
         clock: Callable[[], int],
         observers: tuple[Observer, ...] = (),
+        witnesses: tuple[Witness, ...] = (),
         rotate_bytes: int = ROTATE_BYTES,
     ) -> None:
         """Everything wired, nothing read yet.
@@ -50,6 +78,7 @@ class Accounting:
             reopen: asks Envoy to reopen it; see `rotation.EnvoyAdmin`.
             clock: ms since the epoch.
             observers: told of each row and its overshoot in tokens.
+            witnesses: told of each record of Envoy, after the book.
             rotate_bytes: the size past which the log is rotated.
         """
         self.journal = journal
@@ -59,6 +88,7 @@ class Accounting:
         self._log_path = log_path
         self._reopen = reopen
         self._rotate_bytes = rotate_bytes
+        self._witnesses = witnesses
         self._envoy_started_at = 0
         self._tail: Tail | None = None
         self.book = AttemptBook(
@@ -97,7 +127,7 @@ class Accounting:
             found = Recovered(open=self.book.in_flight, ended=0, garbage=self.journal.garbage)
         self._tail = Tail(
             LogFile(self._log_path, after=self.journal.tailed_to),
-            self.book,
+            Witnessed(self.book, self._witnesses),
             mark=self.journal.tailed,
             reopen=self._reopen,
             rotate_bytes=self._rotate_bytes,
