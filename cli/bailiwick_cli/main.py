@@ -152,7 +152,7 @@ def validate(
     """Check files as the cluster would, without one. Exit code 1 where something is wrong."""
     from bailiwick_cli.validate import check
 
-    raise typer.Exit(check(tuple(file), as_json=output is ReportFormat.JSON))
+    raise typer.Exit(check(tuple(file), as_json_text=output is ReportFormat.JSON))
 
 
 By = Annotated[
@@ -221,6 +221,11 @@ def main() -> None:
         from bailiwick_cli.console import say_error
 
         say_error(error)
+        sys.exit(FAILED)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"error: {error.name} is not installed: pip install 'bailiwick[operator,sidecar]'\n"
+        )
         sys.exit(FAILED)
     except BrokenPipeError:
         # The reader of our output left (`bailiwick ledger export | head`).

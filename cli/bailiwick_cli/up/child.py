@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -47,7 +47,7 @@ class Child:
 
     def __init__(
         self,
-        command: Callable[[], Command],
+        command: Command,
         *,
         log: OutputLog,
         watcher: Watcher,
@@ -83,7 +83,7 @@ class Child:
                 await asyncio.wait_for(self._stopping.wait(), pause_s(deaths))
 
     async def _once(self) -> int:
-        command = self._command()
+        command = self._command
         self._log.mark()
         self._process = process = await asyncio.create_subprocess_exec(
             *leashed(command.argv),

@@ -10,9 +10,11 @@ from pathlib import Path
 from bailiwick_cli.datadir import DataDir, private_dir
 from bailiwick_cli.errors import StartError
 from bailiwick_cli.up import admin
+from bailiwick_cli.up.agent_status import read_status
 from bailiwick_cli.up.child import Child, Command
 from bailiwick_cli.up.output import OutputLog
 from bailiwick_cli.up.standin import StandIn
+from bailiwick_sidecar.settings import STATUS_FILE
 
 POLL_S = 0.05
 WATCH_S = 0.5
@@ -47,10 +49,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """How the two processes of a gateway are started, and Envoy's admin socket in `run`."""
+    """How the agent is started, and the name of Envoy's admin socket in `run`."""
 
-    agent: Callable[[], Command]
-    envoy: Callable[[], Command]
+    agent: Command
     admin_socket: str
 
 
@@ -73,32 +74,36 @@ class Gateway:
             for part in ("agent", "envoy")
         }
         self._deaths = dict.fromkeys(self._logs, 0)
-        self._children = {
-            "agent": self._child("agent", commands.agent),
-            "envoy": self._child("envoy", commands.envoy),
-        }
+        self._agent = self._child("agent", commands.agent)
+        self._envoy: Child | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._poke = asyncio.Event()
+        self._status_path = place.run / STATUS_FILE
+        self._said: set[str] = set()
 
-    def _child(self, part: str, command: Callable[[], Command]) -> Child:
+    def _child(self, part: str, command: Command) -> Child:
         return Child(command, log=self._logs[part], watcher=_Part(self, part))
 
     @property
     def agent_pid(self) -> int | None:
         """The agent's process, where it runs."""
-        return self._children["agent"].pid
+        return self._agent.pid
 
     @property
     def envoy_pid(self) -> int | None:
         """Envoy's process, where it runs."""
-        return self._children["envoy"].pid
+        return None if self._envoy is None else self._envoy.pid
 
-    async def start(self) -> None:
+    async def start_agent(self) -> None:
         """The port answers from here on, with 503 until the gateway serves."""
         await self._standin.start()
-        for child in self._children.values():
-            self._tasks.append(asyncio.create_task(child.run()))
+        self._tasks.append(asyncio.create_task(self._agent.run()))
         self._tasks.append(asyncio.create_task(self._observe()))
+
+    def start_envoy(self, command: Command) -> None:
+        """Envoy runs, and is kept running."""
+        self._envoy = self._child("envoy", command)
+        self._tasks.append(asyncio.create_task(self._envoy.run()))
 
     async def wait_serving(self, *, seconds: float) -> bool:
         """True once it serves, False where it does not within the time.
@@ -150,6 +155,18 @@ class Gateway:
         self._say(f"{self.place.namespace}: the {part} {how}; starting it again (log: {log})")
         self._poke.set()
 
+    def reasons(self) -> tuple[str, ...]:
+        """Why it does not serve, as its agent says."""
+        return read_status(self._status_path).reasons
+
+    def report_config(self) -> None:
+        """Say once what the agent has against the newest config, and what does not work."""
+        status = read_status(self._status_path)
+        for word in (status.error, *status.warnings):
+            if word and word not in self._said:
+                self._say(f"{self.place.namespace}: {word}")
+        self._said = {status.error, *status.warnings}
+
     async def drain(self, *, hurry: asyncio.Event) -> None:
         """Requests under way have ended, or `hurry` is set, or 30 s are over."""
         self.state = State.STOPPING
@@ -179,11 +196,11 @@ class Gateway:
     async def stop(self, *, hurry: asyncio.Event) -> None:
         """Neither process runs; the agent has settled what Envoy recorded."""
         self.state = State.STOPPING
-        if self._tasks:
+        if self._envoy is not None:
             await self.drain(hurry=hurry)
             # Envoy first: it writes its last records when it ends, and the agent reads them.
-            await self._children["envoy"].stop(grace_s=ENVOY_GRACE_S)
-            await self._children["agent"].stop(grace_s=AGENT_GRACE_S)
+            await self._envoy.stop(grace_s=ENVOY_GRACE_S)
+        await self._agent.stop(grace_s=AGENT_GRACE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

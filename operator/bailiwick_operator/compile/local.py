@@ -1,7 +1,7 @@
 """Every namespace that a set of files describes, compiled: for `validate` and local mode."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -48,21 +48,28 @@ def compile_all(
     now: datetime,
     catalogue: Catalogue,
     shared_store: bool = False,
+    served: Collection[str] = (),
     extra_issuers: Sequence[DevelopmentIssuer] = (),
     service_account_issuer: ServiceAccountIssuer | None = None,
 ) -> Compiled:
-    """Compile each namespace that a Tenant lists, as the operator would."""
+    """Compile each namespace that a Tenant lists, as the operator would.
+
+    `served` says which of them will have a gateway (empty: all), and so how many gateways count
+    a tenant's use.
+    """
     claims = _claims(resources.tenants)
     results: dict[str, CompileResult] = {}
     findings: list[Finding] = []
     for tenant in resources.tenants:
         replicas = tenant.spec.gateway.replicas if tenant.spec.gateway else 1
-        for namespace in dict.fromkeys(claim.name for claim in tenant.spec.namespaces):
+        namespaces = tuple(dict.fromkeys(claim.name for claim in tenant.spec.namespaces))
+        counting = [name for name in namespaces if name in served] or namespaces
+        for namespace in namespaces:
             result = compile_tenant(
                 CompileInput(
                     tenant=tenant,
                     namespace=namespace,
-                    gateways=len(tenant.spec.namespaces) * replicas,
+                    gateways=len(counting) * replicas,
                     shared_store=shared_store,
                     claims=claims[namespace],
                     cluster_providers=resources.cluster_model_providers,
