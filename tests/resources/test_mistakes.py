@@ -1,13 +1,23 @@
 """Mistakes made in the example, as a person makes them, and what is said about each."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from resources.resource_cases import ACME, Mistake, mistakes
 
+from bailiwick_operator.api.findings import Violation
 from bailiwick_operator.api.validation import load
+from bailiwick_operator.compile.local import compile_all
 
 MISTAKES = mistakes()
+NOW = datetime(2026, 9, 1, tzinfo=UTC)
+
+
+def whole_pipeline(directory: Path) -> tuple[Violation, ...]:
+    """What loading says; where it says nothing, what compiling says."""
+    loaded = load([directory])
+    return loaded.violations or compile_all(loaded.resources, now=NOW, catalogue={}).violations
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
@@ -15,7 +25,7 @@ def test_a_mistake_is_named_with_its_place_and_cure(mistake: Mistake, tmp_path: 
     """Each mistake is reported once: file, resource, path, message, cure, and nothing else is."""
     mistake.write(tmp_path)
 
-    found = load([tmp_path]).violations
+    found = whole_pipeline(tmp_path)
 
     assert len(found) == len(mistake.expect), "\n".join(map(str, found))
     for expected in mistake.expect:
@@ -41,7 +51,7 @@ def test_the_example_is_accepted_unchanged() -> None:
     loaded = load([ACME])
     resources = loaded.resources
 
-    assert loaded.violations == ()
+    assert loaded.violations == whole_pipeline(ACME) == ()
     assert loaded.notes == ()
     assert [one.metadata.name for one in resources.tenants] == ["acme"]
     assert [one.metadata.name for one in resources.model_routes] == ["fast", "smart"]
@@ -60,3 +70,5 @@ def test_a_resource_with_a_mistake_is_left_out_and_the_others_stay(tmp_path: Pat
 
     assert [one.metadata.name for one in resources.model_routes] == ["smart"]
     assert len(resources.quotas) == 4
+    assert resources.unsound == {("ModelRoute", "acme-prod", "fast")}
+    assert resources.complete

@@ -1,5 +1,6 @@
 """What loading and validating say: where something is wrong, what, and what to do."""
 
+import re
 from dataclasses import dataclass
 
 Steps = tuple[str | int, ...]
@@ -51,3 +52,9 @@ def dotted(steps: Steps) -> str:
     for step in steps:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
     return text
+
+
+def steps_of(path: str) -> Steps:
+    """The steps of a path that `dotted` wrote."""
+    found = re.findall(r"([^.\[\]]+)|\[(\d+)\]", path)
+    return tuple(int(position) if position else name for name, position in found)

@@ -10,7 +10,7 @@ import msgspec
 
 from bailiwick_operator.api.cel import broken_rules
 from bailiwick_operator.api.documents import Document, files_below, read
-from bailiwick_operator.api.findings import Note, Source, Steps, Violation
+from bailiwick_operator.api.findings import Note, Source, Steps, Violation, steps_of
 from bailiwick_operator.api.kinds import KINDS, Kind
 from bailiwick_operator.api.metadata import metadata_schema
 from bailiwick_operator.api.problems import UNKNOWN, problems
@@ -35,7 +35,12 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Sound resources by kind, in the order of the files, and where each is written."""
+    """Sound resources by kind, in the order of the files, and where each is written.
+
+    `unsound` are those that are written and have a violation: they exist, though nobody should
+    use them. `complete` is False where something could not be read at all, so that there may be
+    more. Without regard to both, whatever refers to them seems to refer to nothing.
+    """
 
     tenants: tuple[Tenant, ...] = ()
     cluster_model_providers: tuple[ClusterModelProvider, ...] = ()
@@ -44,6 +49,16 @@ class Resources:
     quotas: tuple[Quota, ...] = ()
     price_books: tuple[PriceBook, ...] = ()
     sources: dict[Key, Source] = field(default_factory=dict)
+    unsound: frozenset[Key] = frozenset()
+    complete: bool = True
+    documents: dict[Key, Document] = field(default_factory=dict, repr=False, compare=False)
+
+    def locate(self, key: Key, path: str) -> Source | None:
+        """Where a field such as "spec.backends[1].weight" of a resource is written."""
+        document = self.documents.get(key)
+        if document is None:
+            return None
+        return Source(document.file, document.line(steps_of(path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,9 @@ def validate(documents: Sequence[Document], *, violations: Sequence[Violation] =
     wrong = list(violations)
     notes: list[Note] = []
     sound: dict[Key, Resource] = {}
-    sources: dict[Key, Source] = {}
+    written: dict[Key, Document] = {}
+    unsound: set[Key] = set()
+    complete = not wrong
     for document in documents:
         kind = recognised(document)
         if isinstance(kind, Note):
@@ -84,11 +101,12 @@ def validate(documents: Sequence[Document], *, violations: Sequence[Violation] =
             continue
         if isinstance(kind, Violation):
             wrong.append(kind)
+            complete = False
             continue
         found = check(document, kind)
         key = _key(document.data, kind)
-        if key in sources:
-            first = sources[key]
+        if key in written:
+            first = written[key].source
             found.append(
                 violation(
                     document,
@@ -98,15 +116,20 @@ def validate(documents: Sequence[Document], *, violations: Sequence[Violation] =
                 )
             )
         else:
-            sources[key] = document.source
+            written[key] = document
         if not found:
             resource = _typed(document, kind)
             if isinstance(resource, Violation):
                 found.append(resource)
             else:
                 sound[key] = resource
+        if found:
+            unsound.add(key)
         wrong.extend(found)
-    return Loaded(_resources(sound, sources), tuple(wrong), tuple(notes))
+    resources = _resources(
+        sound, written=written, unsound=frozenset(unsound - sound.keys()), complete=complete
+    )
+    return Loaded(resources, tuple(wrong), tuple(notes))
 
 
 def check(document: Document, kind: Kind, *, old: Any = None) -> list[Violation]:
@@ -169,7 +192,13 @@ def _every(model: type[R], sound: dict[Key, Resource]) -> tuple[R, ...]:
     return tuple(one for one in sound.values() if isinstance(one, model))
 
 
-def _resources(sound: dict[Key, Resource], sources: dict[Key, Source]) -> Resources:
+def _resources(
+    sound: dict[Key, Resource],
+    *,
+    written: dict[Key, Document],
+    unsound: frozenset[Key],
+    complete: bool,
+) -> Resources:
     return Resources(
         tenants=_every(Tenant, sound),
         cluster_model_providers=_every(ClusterModelProvider, sound),
@@ -177,5 +206,8 @@ def _resources(sound: dict[Key, Resource], sources: dict[Key, Source]) -> Resour
         model_routes=_every(ModelRoute, sound),
         quotas=_every(Quota, sound),
         price_books=_every(PriceBook, sound),
-        sources={key: sources[key] for key in sound},
+        sources={key: written[key].source for key in sound},
+        unsound=unsound,
+        complete=complete,
+        documents={key: written[key] for key in sound},
     )
