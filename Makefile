@@ -31,7 +31,7 @@ lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .
 	@echo "ruff format …" && .venv/bin/ruff format --check --quiet .
 	@echo "mypy …" && .venv/bin/mypy --no-error-summary
-	@echo "lint-imports …" && .venv/bin/lint-imports --no-timing
+	@echo "lint-imports …" && .venv/bin/lint-imports --no-logo
 
 format: $(STAMP)  ## Put the code into the house's style.
 	@.venv/bin/ruff check --fix --quiet . || true
