@@ -214,5 +214,9 @@ class HttpKube:
 def _error(method: str, path: str, status: int, answer: Mapping[str, Any]) -> KubeError:
     reason = str(answer.get("reason", ""))
     kind = AlreadyExistsError if reason == "AlreadyExists" else _BY_STATUS.get(status, KubeError)
+    causes = (answer.get("details") or {}).get("causes") or ()
+    if kind is InvalidError and any(cause.get("field") == "metadata.uid" for cause in causes):
+        # The object was replaced by another of its name.
+        kind = ConflictError
     words = str(answer.get("message", "")) or "the API server gave no reason"
     return kind(f"{method} {path}: {words}", status=status, reason=reason)
