@@ -1,0 +1,198 @@
+"""Where Envoy may connect: one cluster for each backend, one for the agent.
+
+This list is also the allow list of hosts.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from envoy_data_plane.envoy.config.cluster.v3 import (
+    CircuitBreakers,
+    CircuitBreakersThresholds,
+    Cluster,
+    ClusterDiscoveryType,
+    ClusterDnsLookupFamily,
+    ClusterRefreshRate,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    DataSource,
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+    TransportSocket,
+)
+from envoy_data_plane.envoy.config.core.v3 import HttpProtocolOptions as CommonOptions
+from envoy_data_plane.envoy.config.endpoint.v3 import (
+    ClusterLoadAssignment,
+    Endpoint,
+    LbEndpoint,
+    LocalityLbEndpoints,
+)
+from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import UpstreamCodec
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    CertificateValidationContext,
+    CommonTlsContext,
+    SubjectAltNameMatcher,
+    SubjectAltNameMatcherSanType,
+    TlsParameters,
+    TlsParametersTlsProtocol,
+    UpstreamTlsContext,
+)
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptions,
+    HttpProtocolOptionsAutoHttpConfig,
+    HttpProtocolOptionsExplicitHttpConfig,
+)
+
+from bailiwick_contract.v1.tenant_config_pb2 import Backend, Provider, Route, TenantConfig
+from bailiwick_sidecar.names import backend_code, cluster_name
+from bailiwick_sidecar.xds.codes import TranslationError
+from bailiwick_sidecar.xds.filters.lua import leaf_filter
+from bailiwick_sidecar.xds.messages import exact, inline, packed, pipe, seconds, socket
+from bailiwick_sidecar.xds.runtime import Runtime
+from bailiwick_sidecar.xds.timeouts import Phases, phases
+
+AGENT = "agent"
+_PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_WINDOW = 1024 * 1024
+
+
+def clusters(config: TenantConfig, runtime: Runtime) -> tuple[Cluster, ...]:
+    """The agent's cluster and every backend's, by name."""
+    return (_agent(runtime), *sorted(_backends(config, runtime), key=lambda one: one.name))
+
+
+def _backends(config: TenantConfig, runtime: Runtime) -> Iterator[Cluster]:
+    providers = {provider.name: provider for provider in config.providers}
+    for route in config.routes:
+        for backend in route.backends:
+            provider = providers.get(backend.provider)
+            if provider is None:
+                raise TranslationError(
+                    f"route {route.name!r}, backend {backend.name!r}: provider "
+                    f"{backend.provider!r} is not in this config"
+                )
+            yield _backend(route, backend, provider, runtime)
+
+
+def _backend(route: Route, backend: Backend, provider: Provider, runtime: Runtime) -> Cluster:
+    code = backend_code(route.name, backend.name)
+    literal = _literal(provider.host)
+    return Cluster(
+        name=cluster_name(code),
+        type=ClusterDiscoveryType.STATIC if literal else ClusterDiscoveryType.STRICT_DNS,
+        connect_timeout=seconds(5),
+        per_connection_buffer_limit_bytes=runtime.body_limit,
+        # Happy eyeballs over both families; a name's own lifetime, an unknown name soon again.
+        dns_lookup_family=ClusterDnsLookupFamily.ALL,
+        respect_dns_ttl=not literal,
+        dns_failure_refresh_rate=None
+        if literal
+        else ClusterRefreshRate(base_interval=seconds(1), max_interval=seconds(10)),
+        load_assignment=_endpoint(cluster_name(code), provider.host, provider.port),
+        circuit_breakers=_breakers(),
+        transport_socket=_tls(provider, runtime, literal=literal) if provider.tls else None,
+        typed_extension_protocol_options={
+            _PROTOCOL_OPTIONS: packed(_protocol(provider, code, phases(route.timeouts)))
+        },
+    )
+
+
+def _literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _endpoint(name: str, host: str, port: int) -> ClusterLoadAssignment:
+    return ClusterLoadAssignment(
+        cluster_name=name,
+        endpoints=[
+            LocalityLbEndpoints(
+                lb_endpoints=[LbEndpoint(endpoint=Endpoint(address=socket(host, port)))]
+            )
+        ],
+    )
+
+
+def _breakers() -> CircuitBreakers:
+    # Limits of tenants are the agent's. These keep a stuck provider from taking every descriptor;
+    # Envoy's own default of three concurrent retries would cut fallbacks short.
+    return CircuitBreakers(
+        thresholds=[
+            CircuitBreakersThresholds(
+                max_connections=2048,
+                max_pending_requests=4096,
+                max_requests=4096,
+                max_retries=4096,
+            )
+        ]
+    )
+
+
+def _tls(provider: Provider, runtime: Runtime, *, literal: bool) -> TransportSocket:
+    name = SubjectAltNameMatcher(
+        san_type=SubjectAltNameMatcherSanType.IP_ADDRESS
+        if literal
+        else SubjectAltNameMatcherSanType.DNS,
+        matcher=exact(provider.host),
+    )
+    authority = (
+        inline(provider.ca_bundle) if provider.ca_bundle else DataSource(filename=runtime.system_ca)
+    )
+    context = UpstreamTlsContext(
+        sni="" if literal else provider.host,
+        common_tls_context=CommonTlsContext(
+            tls_params=TlsParameters(tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_2),
+            validation_context=CertificateValidationContext(
+                trusted_ca=authority, match_typed_subject_alt_names=[name]
+            ),
+        ),
+    )
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
+
+
+def _protocol(provider: Provider, code: str, limits: Phases) -> HttpProtocolOptions:
+    authority = provider.host
+    if ":" in authority:
+        authority = f"[{authority}]"
+    if provider.port != (443 if provider.tls else 80):
+        authority = f"{authority}:{provider.port}"
+    options = HttpProtocolOptions(
+        common_http_protocol_options=CommonOptions(
+            idle_timeout=seconds(60), max_stream_duration=limits.attempt
+        ),
+        http_filters=[
+            leaf_filter(code=code, authority=authority, path=provider.path),
+            HttpFilter(
+                name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec())
+            ),
+        ],
+    )
+    if provider.tls:
+        options.auto_config = HttpProtocolOptionsAutoHttpConfig(
+            http_protocol_options=Http1ProtocolOptions(),
+            http2_protocol_options=Http2ProtocolOptions(
+                initial_stream_window_size=_WINDOW, initial_connection_window_size=16 * _WINDOW
+            ),
+        )
+    else:
+        options.explicit_http_config = HttpProtocolOptionsExplicitHttpConfig(
+            http_protocol_options=Http1ProtocolOptions()
+        )
+    return options
+
+
+def _agent(runtime: Runtime) -> Cluster:
+    endpoint = LbEndpoint(endpoint=Endpoint(address=pipe(runtime.agent_socket)))
+    return Cluster(
+        name=AGENT,
+        type=ClusterDiscoveryType.STATIC,
+        connect_timeout=seconds(1),
+        load_assignment=ClusterLoadAssignment(
+            cluster_name=AGENT, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]
+        ),
+        circuit_breakers=_breakers(),
+    )

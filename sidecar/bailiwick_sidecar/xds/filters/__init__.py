@@ -1,0 +1,1 @@
+"""HTTP filters, one a file; `order` holds the only ordering."""

@@ -1,0 +1,202 @@
+-- The request's way: checks the call, scans its body, asks the agent, and leaves to the leaf what to
+-- splice. Only metered calls are touched; routes decide about every other path.
+local find, sub, match, gmatch, lower, concat = string.find, string.sub, string.match, string.gmatch, string.lower, table.concat
+
+local BODY_LIMIT = 16 * 1024 * 1024
+local MEMBER_LIMIT = 16 * 1024
+
+local METERED = { ["/v1/chat/completions"] = true, ["/v1/embeddings"] = true }
+
+-- Members that the agent decides on, passed as the caller wrote them.
+local DECISIVE = {
+  "model", "stream", "n", "max_tokens", "max_completion_tokens", "stream_options", "metadata", "store",
+  "background", "modalities", "service_tier", "prediction",
+}
+
+-- A name that differs from these in case alone is refused: some servers would read it as the same.
+local EXACT = { messages = true, input = true, tools = true, best_of = true, functions = true }
+for _, name in ipairs(DECISIVE) do EXACT[name] = true end
+
+-- Members with a model's input, and names in there that bring what the body's size does not bound.
+local INPUT = { messages = true, input = true }
+local UNBOUNDED = {
+  image = true, image_url = true, input_image = true, video = true, video_url = true, audio = true,
+  audio_url = true, input_audio = true, file = true, file_id = true, file_url = true, file_data = true,
+  input_file = true,
+}
+
+-- What a provider may see of the caller's headers.
+local PASSED = {
+  accept = true, ["content-type"] = true, ["content-length"] = true, ["transfer-encoding"] = true,
+  ["x-request-id"] = true,
+  -- Without it Envoy finds no route.
+  ["x-forwarded-proto"] = true,
+}
+
+local function only(headers, allowed)
+  local drop = {}
+  for name in pairs(headers) do
+    if not allowed[name] and sub(name, 1, 1) ~= ":" then drop[#drop + 1] = name end
+  end
+  for i = 1, #drop do headers:remove(drop[i]) end
+end
+
+local function media_refusal(headers)
+  local media = match(lower(headers:get("content-type") or ""), "^%s*([^;%s]*)%s*;?")
+  if media ~= "application/json" then
+    return "Send the body as content-type: application/json."
+  end
+  local encoding = headers:get("content-encoding")
+  if encoding and lower(encoding) ~= "identity" then
+    return "Send the body without content-encoding: the gateway reads it as it is."
+  end
+end
+
+-- The body of POST /admit; nil and a reason where a member can't be passed on.
+local function question(path, size, body, found, dark, tags)
+  local out = { '{"path":"' .. path .. '","size":' .. size .. ',"opaque":' .. (dark and "true" or "false") }
+  for _, name in ipairs(DECISIVE) do
+    local member = found[name]
+    if member then
+      local raw = json.raw(body, member)
+      if #raw > MEMBER_LIMIT then
+        -- Predicted output may be long; that it is there is what counts.
+        if name ~= "prediction" then return nil, '"' .. name .. '" is larger than 16 KiB.' end
+        raw = "true"
+      end
+      out[#out + 1] = ',"' .. name .. '":' .. raw
+    end
+  end
+  if tags then
+    local quoted = json.quote(tags)
+    if not quoted then return nil, "The header x-bailiwick-tags is no UTF-8." end
+    out[#out + 1] = ',"tags":' .. quoted
+  end
+  out[#out + 1] = "}"
+  return concat(out)
+end
+
+-- Splices are "from:to:text" lines: bytes from..to (none where to < from) are replaced by text.
+local function splice(edits, from, to, text)
+  edits[#edits + 1] = from .. ":" .. to .. ":" .. text .. "\n"
+end
+
+-- Asks the provider for usage in the stream; false where stream_options is no object.
+local function force_usage(edits, body, found)
+  local member = found.stream_options
+  if not member then
+    local behind = found.model[4] + 1
+    splice(edits, behind, behind - 1, ',"stream_options":{"include_usage":true}')
+    return true
+  end
+  local raw = json.raw(body, member)
+  if raw == "null" then
+    splice(edits, member[3], member[4], '{"include_usage":true}')
+    return true
+  end
+  local options = json.scan(raw)
+  if not options then return false end
+  local include = options.include_usage
+  if include then
+    local base = member[3] - 1
+    if json.raw(raw, include) ~= "true" then splice(edits, base + include[3], base + include[4], "true") end
+  else
+    splice(edits, member[3] + 1, member[3], '"include_usage":true' .. (next(options) and "," or ""))
+  end
+  return true
+end
+
+local function drop_members(edits, order, names)
+  local dropped, last_kept = {}, 0
+  for name in gmatch(names, "[^,%s]+") do dropped[name] = true end
+  for i, member in ipairs(order) do
+    if not dropped[member[1]] then last_kept = i end
+  end
+  for i = 1, last_kept - 1 do
+    if dropped[order[i][1]] then splice(edits, order[i][2], order[i + 1][2] - 1, "") end
+  end
+  if last_kept > 0 and last_kept < #order then
+    splice(edits, order[last_kept][4] + 1, order[#order][4], "")
+  end
+end
+
+local function span(member)
+  return member and (member[3] .. ":" .. member[4]) or ""
+end
+
+local function admitted(h, answer, operation, body, found, order)
+  local edits = {}
+  local usage = answer["x-bw-edit-usage"]
+  if usage and not force_usage(edits, body, found) then
+    return answers.refuse(h, 400, "invalid_request", '"stream_options" must be an object.')
+  end
+  if answer["x-bw-edit-drop"] then drop_members(edits, order, answer["x-bw-edit-drop"]) end
+  local headers, attempts = h:headers(), 0
+  for code in gmatch(answer["x-bw-plan"] or "", "[^,%s]+") do
+    attempts = attempts + 1
+    headers:replace("x-bw-a" .. attempts, code)
+  end
+  headers:replace("x-bw-route", answer["x-bw-route"])
+  local caller = {}
+  for name, value in pairs(answer) do
+    if sub(name, 1, 12) == "x-ratelimit-" then caller[name] = value end
+  end
+  local metadata = h:streamInfo():dynamicMetadata()
+  metadata:set("bailiwick", "o", { admitted = true, hide = usage == "hide", caller = caller })
+  metadata:set("bailiwick.leaf", "e", {
+    edits = concat(edits),
+    model = span(found.model),
+    max_tokens = span(found.max_tokens),
+    max_completion_tokens = span(found.max_completion_tokens),
+    attempts = attempts,
+    operation = operation,
+  })
+  metadata:set("bailiwick.leaf", "k", {
+    ["x-bw-model"] = answer["x-bw-model"],
+    ["x-bw-credential-header"] = answer["x-bw-credential-header"],
+    ["x-bw-credential"] = answer["x-bw-credential"],
+    ["x-bw-edit-cap"] = answer["x-bw-edit-cap"],
+  })
+  h:clearRouteCache()
+end
+
+local function on_request(h)
+  local headers = h:headers()
+  if headers:get(":method") ~= "POST" then return end
+  local path = match(headers:get(":path"), "^[^?#]*")
+  if not METERED[path] then return end
+  h:streamInfo():dynamicMetadata():set("bailiwick", "p", path)
+  local reason = media_refusal(headers)
+  if reason then return answers.refuse(h, 415, "unsupported_media_type", reason) end
+  if (tonumber(headers:get("content-length")) or 0) > BODY_LIMIT then
+    return answers.refuse(h, 413, "request_too_large", "The body is larger than 16 MiB.")
+  end
+  local id, token, tags = headers:get("x-request-id"), headers:get("x-bw-jwt"), headers:get("x-bailiwick-tags")
+  only(headers, PASSED)
+  local buffer = h:body()
+  local size = buffer and buffer:length() or 0
+  local body = size > 0 and buffer:getBytes(0, size) or ""
+  local found, order, folded, dark = json.scan(body, INPUT, UNBOUNDED)
+  if not found then
+    return answers.refuse(h, 400, "invalid_json", "The body must be one strict JSON object: " .. order .. ".")
+  end
+  for key, name in pairs(folded) do
+    if EXACT[key] and key ~= name then
+      return answers.refuse(h, 400, "invalid_json", 'Write "' .. key .. '" in lower case.')
+    end
+  end
+  local text
+  text, reason = question(path, size, body, found, dark, tags)
+  if not text then return answers.refuse(h, 400, "invalid_request", reason) end
+  local answer, refusal = answers.ask(h, {
+    [":path"] = "/admit", ["content-type"] = "application/json", ["x-bw-id"] = id, ["x-bw-jwt"] = token,
+  }, text)
+  if not answer then return answers.unavailable(h) end
+  if answer[":status"] ~= "200" then return answers.pass(h, answer, refusal) end
+  if not found.model or not answer["x-bw-route"] then error("admitted without model or route") end
+  admitted(h, answer, sub(path, 4), body, found, order)
+end
+
+function envoy_on_request(h)
+  answers.guard(h, on_request)
+end

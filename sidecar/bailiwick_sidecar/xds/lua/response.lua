@@ -1,0 +1,213 @@
+-- The response's way: hides what is the provider's own, and finds usage while the answer streams by.
+local find, sub, byte, lower, concat = string.find, string.sub, string.byte, string.lower, table.concat
+
+local WHOLE_LIMIT = 4 * 1024 * 1024
+local TAIL = 64 * 1024
+local CARRY_LIMIT = 1024 * 1024
+local USAGE_LIMIT = 2048
+
+-- What a caller may see of the provider's headers.
+local SHOWN = {
+  ["content-type"] = true, ["content-length"] = true, ["content-encoding"] = true,
+  ["transfer-encoding"] = true, date = true, ["cache-control"] = true, ["retry-after"] = true,
+}
+
+-- Handles die whenever the script waits, so they are fetched anew each time.
+local function set(h, key, value)
+  h:streamInfo():dynamicMetadata():set("bailiwick", key, value)
+end
+
+local function note(h, found, text)
+  local usage = json.raw(text, found.usage)
+  if usage and byte(usage, 1) == 123 and #usage <= USAGE_LIMIT then
+    set(h, "u", usage)
+  else
+    usage = nil
+  end
+  local model = json.raw(text, found.model)
+  if model and #model <= 256 then set(h, "m", model) end
+  return usage
+end
+
+-- A JSON answer, usage anywhere in it; of one over 4 MiB only what stands near the end is read.
+local function unary(h)
+  local pieces, size, whole = {}, 0, true
+  for chunk in h:bodyChunks() do
+    local n = chunk:length()
+    if n > 0 then
+      pieces[#pieces + 1] = chunk:getBytes(0, n)
+      size = size + n
+      if size > WHOLE_LIMIT or (not whole and size > 2 * TAIL) then
+        pieces = { sub(concat(pieces), -TAIL) }
+        size, whole = #pieces[1], false
+      end
+    end
+  end
+  local text = concat(pieces)
+  if whole then
+    local found = json.scan(text)
+    if found then note(h, found, text) end
+  else
+    local i = find(text, '"usage"', 1, true)
+    while i do
+      local rest = sub(text, i)
+      local found = json.tail(rest)
+      if found and note(h, found, rest) then break end
+      i = find(text, '"usage"', i + 1, true)
+    end
+  end
+end
+
+-- Index of the last line end in s; 0 for none.
+local function last_line_end(s)
+  for i = #s, 1, -1 do
+    local c = byte(s, i)
+    if c == 10 or c == 13 then return i end
+  end
+  return 0
+end
+
+-- Whether the event in s from i to e holds a usage object, where the first "usage" stands at u; the
+-- second value says that it holds nothing else for the caller.
+local function usage_in(h, s, i, e, u)
+  repeat
+    if not find(s, '^"usage"[ \t]*:[ \t]*null', u) then
+      local payload = sub(s, i, e)
+      local found = json.scan(payload)
+      if not found or not note(h, found, payload) then return false end
+      local choices = json.raw(payload, found.choices)
+      return true, choices and find(choices, "^%[%s*%]$") ~= nil
+    end
+    u = find(s, '"usage"', u + 7, true)
+  until not u or u > e
+  return false
+end
+
+local Lines = {}
+Lines.__index = Lines
+
+-- Reads whole lines; returns what of them goes to the caller.
+function Lines:read(s)
+  local h, hide, has_cr = self.h, self.hide, find(s, "\r", 1, true)
+  local u = find(s, '"usage"', 1, true)
+  local kept, from, i = nil, 1, find(s, "data:", 1, true)
+  while i do
+    local before = i > 1 and byte(s, i - 1) or 10
+    local e = find(s, "\n", i, true) or #s + 1
+    if has_cr then
+      local cr = find(s, "\r", i, true)
+      if cr and cr < e then e = cr end
+    end
+    if before == 10 or before == 13 then
+      while u and u < i do u = find(s, '"usage"', u + 7, true) end
+      local seen, alone = false, false
+      if u and u < e then seen, alone = usage_in(h, s, i + 5, e - 1, u) end
+      if seen and alone then
+        if hide then
+          kept = kept or {}
+          kept[#kept + 1] = sub(s, from, i - 1)
+          -- With its line end and the blank line behind it; one that comes later does no harm.
+          from = (find(s, "^\r\n\r?\n?", e) and select(2, find(s, "^\r\n\r?\n?", e)))
+            or (find(s, "^\n\n?", e) and select(2, find(s, "^\n\n?", e)))
+            or (find(s, "^\r\r?", e) and select(2, find(s, "^\r\r?", e))) or e
+          from = from + 1
+        end
+      elseif not find(s, "^ ?%[DONE%]", i + 5) then
+        self.events = self.events + 1
+        self.bytes = self.bytes + e - i
+      end
+    end
+    i = find(s, "data:", e, true)
+  end
+  if not kept then return s end
+  kept[#kept + 1] = sub(s, from)
+  return concat(kept)
+end
+
+-- A stream of events (WHATWG server-sent events), read line by line; only a line's beginning is held.
+local function stream(h, hide)
+  local lines = setmetatable({ h = h, hide = hide, events = 0, bytes = 0 }, Lines)
+  local carry, carried, skipping = {}, 0, false
+  for chunk in h:bodyChunks() do
+    local n = chunk:length()
+    if n > 0 then
+      local text = chunk:getBytes(0, n)
+      local cut = last_line_end(text)
+      if skipping then
+        -- A line too long to read goes by unread.
+        skipping = cut == 0
+        carry, carried = { sub(text, cut + 1) }, n - cut
+        if skipping then carry, carried = {}, 0 end
+        if hide and carried > 0 then chunk:setBytes(sub(text, 1, cut)) end
+      elseif cut == 0 then
+        carry[#carry + 1] = text
+        carried = carried + n
+        if carried > CARRY_LIMIT then
+          if hide then chunk:setBytes(concat(carry)) end
+          carry, carried, skipping = {}, 0, true
+        elseif hide then
+          chunk:setBytes("")
+        end
+      else
+        local whole = cut == n and text or sub(text, 1, cut)
+        if carried > 0 then
+          carry[#carry + 1] = whole
+          whole = concat(carry)
+        end
+        local passed = lines:read(whole)
+        if hide and (carried > 0 or cut < n or #passed ~= #whole) then chunk:setBytes(passed) end
+        carried = n - cut
+        carry = carried > 0 and { sub(text, cut + 1) } or {}
+        set(h, "e", { n = lines.events, b = lines.bytes })
+      end
+    end
+  end
+  if carried > 0 then
+    lines:read(concat(carry))
+    set(h, "e", { n = lines.events, b = lines.bytes })
+  end
+end
+
+-- Statuses that speak of the gateway's relation to the provider: a caller would take 401 for his own
+-- token's fault, follow a redirect with it, or learn a part of the key from the text.
+local function hidden(status)
+  return status == "401" or status == "403" or status == "407" or sub(status, 1, 1) == "3"
+end
+
+local function conceal(h, headers, status)
+  local text = answers.body("api_error", "upstream_error",
+    "The model's provider did not accept the gateway's request (status " .. status .. ").")
+  headers:replace(":status", "502")
+  headers:replace("content-type", "application/json")
+  headers:remove("content-encoding")
+  h:body(true):setBytes(text)
+end
+
+local function on_response(h)
+  local mine = h:streamInfo():dynamicMetadata():get("bailiwick")
+  local headers = h:headers()
+  if not mine or not mine.o then
+    headers:remove("x-bw-agent")
+    return
+  end
+  if mine.own then return end
+  only(headers, SHOWN)
+  for name, value in pairs(mine.o.caller or {}) do headers:replace(name, value) end
+  local status = headers:get(":status")
+  if hidden(status) then return conceal(h, headers, status) end
+  local media = lower(headers:get("content-type") or "")
+  local encoding = headers:get("content-encoding")
+  if sub(status, 1, 1) ~= "2" or (encoding and lower(encoding) ~= "identity") then
+    for _ in h:bodyChunks() do end
+  elseif sub(media, 1, 17) == "text/event-stream" then
+    if mine.o.hide then headers:remove("content-length") end
+    stream(h, mine.o.hide)
+  else
+    unary(h)
+  end
+  set(h, "done", 1)
+end
+
+function envoy_on_response(h)
+  answers.guard(h, on_response)
+end

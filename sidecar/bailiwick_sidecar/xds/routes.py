@@ -1,0 +1,130 @@
+"""Where a call goes. Delivered by RDS under one name, so that a new route drops no request."""
+
+from envoy_data_plane.envoy.config.core.v3 import DataSource
+from envoy_data_plane.envoy.config.route.v3 import (
+    ClusterSpecifierPlugin,
+    DirectResponseAction,
+    HeaderMatcher,
+    RetryPolicy,
+    RetryPolicyRetryBackOff,
+    Route,
+    RouteAction,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+)
+
+from bailiwick_contract.v1.tenant_config_pb2 import Fallback, TenantConfig
+from bailiwick_contract.v1.tenant_config_pb2 import Route as ModelRoute
+from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
+from bailiwick_sidecar.xds.clusters import AGENT
+from bailiwick_sidecar.xds.messages import exact, inline, millis, seconds
+from bailiwick_sidecar.xds.plan import plan_specifier
+from bailiwick_sidecar.xds.timeouts import phases
+
+NAME = "calls"
+AGENT_PATHS = ("/v1/models", "/v1/usage", "/readyz")
+METERED_PATHS = ("/v1/chat/completions", "/v1/embeddings")
+
+_SERVER_ERRORS = [500, 502, 503, 504, 529]
+
+
+def route_configuration(config: TenantConfig) -> RouteConfiguration:
+    """All routes of this gateway; the first that matches holds."""
+    routes: list[Route] = []
+    for model_route in config.routes:
+        routes.append(_backend_route(model_route, stream=True))
+        routes.append(_backend_route(model_route, stream=False))
+    routes += _own_routes()
+    return RouteConfiguration(
+        name=NAME,
+        virtual_hosts=[
+            VirtualHost(
+                name="any",
+                domains=["*"],
+                routes=routes,
+                include_request_attempt_count=True,
+            )
+        ],
+    )
+
+
+def _own_routes() -> list[Route]:
+    planned = HeaderMatcher(name="x-bw-route", present_match=True)
+    return [
+        # Admitted on a route that Envoy does not have (yet, or any more).
+        _fixed("unplanned", RouteMatch(prefix="/", headers=[planned]), 503),
+        # The request script replaces this choice; what it does not handle goes nowhere.
+        *(
+            _fixed(path, RouteMatch(path=path, headers=[_method("POST")]), 500)
+            for path in METERED_PATHS
+        ),
+        *(_agent_route(path) for path in AGENT_PATHS),
+        _fixed("healthz", RouteMatch(path="/healthz", headers=[_method("GET")]), 200, "ok\n"),
+        _fixed("none", RouteMatch(prefix="/"), 404),
+    ]
+
+
+def _method(name: str) -> HeaderMatcher:
+    return HeaderMatcher(name=":method", string_match=exact(name))
+
+
+def _fixed(name: str, match: RouteMatch, status: int, text: str = "") -> Route:
+    body: DataSource | None = inline(text) if text else None
+    return Route(
+        name=name, match=match, direct_response=DirectResponseAction(status=status, body=body)
+    )
+
+
+def _agent_route(path: str) -> Route:
+    return Route(
+        name=path,
+        match=RouteMatch(path=path, headers=[_method("GET")]),
+        route=RouteAction(cluster=AGENT, timeout=seconds(5)),
+    )
+
+
+def _backend_route(route: ModelRoute, *, stream: bool) -> Route:
+    code = f"{route_code(route.name)}-{'s' if stream else 'u'}"
+    limits = phases(route.timeouts)
+    specifier = plan_specifier([backend_code(route.name, one.name) for one in route.backends])
+    chosen = HeaderMatcher(name="x-bw-route", string_match=exact(code))
+    return Route(
+        name=code,
+        match=RouteMatch(prefix="/", headers=[chosen]),
+        route=RouteAction(
+            inline_cluster_specifier_plugin=ClusterSpecifierPlugin(extension=specifier),
+            timeout=limits.request,
+            idle_timeout=limits.stream_idle if stream else seconds(0),
+            retry_policy=_retry(
+                route.fallback,
+                RetryPolicy(per_try_timeout=limits.first_byte if stream else limits.attempt),
+                stream=stream,
+            ),
+        ),
+    )
+
+
+def _retry(fallback: Fallback, policy: RetryPolicy, *, stream: bool) -> RetryPolicy:
+    attempts = max(1, min(fallback.max_attempts, MAX_ATTEMPTS))
+    conditions: set[str] = set()
+    statuses: set[int] = set()
+    for when in fallback.when:
+        if when == Fallback.WHEN_CONNECT_FAILURE:
+            conditions |= {"connect-failure", "refused-stream", "reset-before-request"}
+        elif when == Fallback.WHEN_FIRST_BYTE_TIMEOUT and stream:
+            conditions.add("reset")
+        elif when == Fallback.WHEN_RATE_LIMITED:
+            statuses.add(429)
+        elif when == Fallback.WHEN_SERVER_ERROR:
+            statuses |= set(_SERVER_ERRORS)
+            conditions.add("reset")
+    if statuses:
+        conditions.add("retriable-status-codes")
+    policy.retry_on = ",".join(sorted(conditions))
+    policy.retriable_status_codes = sorted(statuses)
+    policy.num_retries = attempts - 1
+    policy.refresh_cluster_on_retry = True
+    # Another place is tried at once: there is nothing to wait for.
+    policy.retry_back_off = RetryPolicyRetryBackOff(base_interval=millis(1), max_interval=millis(5))
+    return policy
