@@ -1,0 +1,86 @@
+"""The ledger's table, for SQLite and PostgreSQL alike.
+
+Rows are only ever added. Times are ms since the epoch, durations ms. `cost` is the exact decimal;
+`cost_micro` and `cost_rest` are the same amount as whole millionths and the picounits left over,
+so that sums are exact in either database and can't overflow 64 bits.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+)
+
+SCHEMA_VERSION: Final = 1
+MICRO: Final = 10**6
+"""Picounits in a millionth."""
+
+metadata = MetaData()
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("tenant", String, nullable=False),
+    Column("stream_id", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("namespace", String, nullable=False),
+    Column("admitted_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("team", String, nullable=False),
+    Column("project", String, nullable=False),
+    Column("cost_center", String, nullable=False),
+    Column("user", String, nullable=False),
+    Column("route", String, nullable=False),
+    Column("alias", String, nullable=False),
+    Column("backend", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("stream", Boolean(create_constraint=False), nullable=False),
+    Column("protocol", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("audio_input_tokens", BigInteger, nullable=False),
+    Column("reasoning_output_tokens", BigInteger, nullable=False),
+    Column("audio_output_tokens", BigInteger, nullable=False),
+    Column("cost", String, nullable=False),
+    Column("cost_micro", BigInteger, nullable=False),
+    Column("cost_rest", BigInteger, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("price_source", String, nullable=False),
+    Column("reserved_input_tokens", BigInteger, nullable=False),
+    Column("reserved_output_tokens", BigInteger, nullable=False),
+    Column("reserved_cost", String, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("first_byte_ms", BigInteger, nullable=False),
+    Column("tags", JSON, nullable=False),
+    PrimaryKeyConstraint("tenant", "stream_id", "attempt"),
+    Index("attempts_by_time", "tenant", "admitted_at"),
+)
+
+SQLITE_TRIGGERS: Final = (
+    """CREATE TRIGGER IF NOT EXISTS attempts_no_update BEFORE UPDATE ON attempts
+       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no row is changed'); END""",
+    """CREATE TRIGGER IF NOT EXISTS attempts_no_delete BEFORE DELETE ON attempts
+       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no row is deleted'); END""",
+    # INSERT OR REPLACE deletes without that trigger, so what is there already is passed over.
+    """CREATE TRIGGER IF NOT EXISTS attempts_no_replace BEFORE INSERT ON attempts
+       WHEN EXISTS (SELECT 1 FROM attempts WHERE tenant = NEW.tenant
+                    AND stream_id = NEW.stream_id AND attempt = NEW.attempt)
+       BEGIN SELECT RAISE(IGNORE); END""",
+)
