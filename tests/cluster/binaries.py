@@ -94,8 +94,10 @@ def _build(folder: Path, version: str) -> Path:
         flags += f" -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
     # Progress is Go's own list of packages, on the real standard error: pytest captures ours.
     subprocess.run(
-        [go(), "build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", flags]
-        + ["-o", f"{part}/", *TARGETS],
+        [
+            *(go(), "build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"),
+            *("-ldflags", flags, "-o", f"{part}/", *TARGETS),
+        ],
         cwd=TOOLS,
         env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
         stderr=say,
