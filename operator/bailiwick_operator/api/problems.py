@@ -125,7 +125,7 @@ def is_timestamp(text: str) -> bool:
 
 
 def _list_type(_validator: Any, kind: str, value: Any, schema: Any) -> Iterator[Any]:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or kind not in {"map", "set"}:
         return
     keys = schema.get("x-kubernetes-list-map-keys", ())
     seen: list[Any] = []

@@ -18,6 +18,10 @@ BY_NAME: dict[str, Any] = {
 AS_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 """A list in which a value occurs once."""
 
+ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+"""A list that is replaced as a whole. For lists whose absence means more than none: of a set,
+server-side apply makes an empty list an absent one, and "nobody" would become "everybody"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -38,6 +42,13 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
 
+
+ONCE = Rule(
+    cel="self.all(a, self.exists_one(b, a == b))",
+    message="a value occurs twice in this list",
+    cure="keep one of them",
+)
+"""For atomic lists of values."""
 
 LABEL_NAME = Rule(
     cel=(

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from bailiwick_operator.api.v1alpha1.base import AS_SET, Model, Rule
+from bailiwick_operator.api.v1alpha1.base import ATOMIC, ONCE, Model, Rule
 from bailiwick_operator.api.v1alpha1.scalars import Count, DnsLabel, ItemName, Money, UserName
 
 
@@ -110,7 +110,8 @@ class Subject(Model, frozen=True, kw_only=True):
             description="Dimensions of which each value has a counter of its own.",
             min_length=1,
             max_length=5,
-            extra_json_schema=AS_SET,
+            extra_json_schema=ATOMIC,
+            extra={"cel": (ONCE,)},
         ),
     ] = ()
 

@@ -8,8 +8,10 @@ from msgspec import Meta
 from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
+    ATOMIC,
     BY_NAME,
     LABEL_NAME,
+    ONCE,
     Model,
     ObjectMeta,
     Rule,
@@ -220,7 +222,8 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
             description='What callers put into "model". Absent: the resource\'s name.',
             min_length=1,
             max_length=16,
-            extra_json_schema=AS_SET,
+            extra_json_schema=ATOMIC,
+            extra={"cel": (ONCE,)},
         ),
     ] = ()
     backends: Annotated[
@@ -254,7 +257,8 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
             description="Teams that may call. Absent: every team; an empty list is refused.",
             min_length=1,
             max_length=256,
-            extra_json_schema=AS_SET,
+            extra_json_schema=ATOMIC,
+            extra={"cel": (ONCE,)},
         ),
     ] = ()
 

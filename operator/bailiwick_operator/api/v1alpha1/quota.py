@@ -35,7 +35,6 @@ class QuotaSpec(Model, frozen=True, kw_only=True):
         tuple[Annotated[int, Meta(ge=1, le=1000)], ...],
         Meta(
             description="Percent of use at which an Event and a metric are raised.",
-            min_length=1,
             max_length=8,
             extra_json_schema=AS_SET,
         ),

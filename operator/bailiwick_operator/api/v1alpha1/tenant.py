@@ -8,8 +8,10 @@ from msgspec import Meta
 from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
+    ATOMIC,
     BY_NAME,
     LABEL_NAME,
+    ONCE,
     Model,
     ObjectMeta,
     Rule,
@@ -104,7 +106,8 @@ class ModelAccess(Model, frozen=True, kw_only=True):
             description="Teams that may use it. Absent: every team; an empty list is refused.",
             min_length=1,
             max_length=64,
-            extra_json_schema=AS_SET,
+            extra_json_schema=ATOMIC,
+            extra={"cel": (ONCE,)},
         ),
     ] = ()
 
