@@ -42,24 +42,22 @@ class DataDir:
         """What the child processes print."""
         return self.root / "logs"
 
+    @property
+    def states(self) -> Path:
+        """A folder for each namespace with what must outlive its processes: journal, ledger."""
+        return self.root / "state"
+
     def config(self, namespace: str) -> Path:
         """The compiled config of a namespace."""
-        return self.root / "gateways" / namespace / "config.json"
+        return self.root / "config" / f"{namespace}.pb"
 
     def run(self, namespace: str) -> Path:
         """Sockets and other things that end with the process."""
-        return self.root / "gateways" / namespace / "run"
+        return self.root / "run" / namespace
 
     def state(self, namespace: str) -> Path:
-        """Journal and ledger: what must outlive the process."""
-        return self.root / "gateways" / namespace / "state"
-
-    def namespaces(self) -> tuple[str, ...]:
-        """Every namespace that was ever served from here, sorted."""
-        gateways = self.root / "gateways"
-        if not gateways.is_dir():
-            return ()
-        return tuple(sorted(entry.name for entry in gateways.iterdir() if entry.is_dir()))
+        """What must outlive the namespace's processes."""
+        return self.states / namespace
 
     def served(self) -> dict[str, Any] | None:
         """What the last `up` wrote about itself; None where there is nothing readable."""

@@ -155,62 +155,124 @@ def validate(
     raise typer.Exit(check(tuple(file), as_json_text=output is ReportFormat.JSON))
 
 
-By = Annotated[
-    str,
-    typer.Option(
-        "--by",
-        help="Comma-separated dimensions to sum by: team, project, user, route, model, …",
-    ),
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
 ]
 Since = Annotated[
-    str | None, typer.Option("--since", help="RFC 3339 time, a date, or an age such as 2h.")
+    str | None,
+    typer.Option(help="A date, an RFC 3339 time, or an age such as 2h: admitted then or later."),
 ]
-Until = Annotated[str | None, typer.Option("--until", help="As --since; this moment excluded.")]
+Until = Annotated[str | None, typer.Option(help="Like --since: admitted before that.")]
+Team = Annotated[str | None, typer.Option(help="Only this team.")]
+Project = Annotated[str | None, typer.Option(help="Only this project.")]
+User = Annotated[str | None, typer.Option(help="Only this user.")]
+Model = Annotated[str | None, typer.Option(help="Only this model, as the provider calls it.")]
+Provider = Annotated[str | None, typer.Option(help="Only this provider.")]
+State = Annotated[
+    str | None, typer.Option(help="Only rows that are settled, estimated, void or unknown.")
+]
+Zone = Annotated[
+    str | None,
+    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
+]
 Format = Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")]
 
 
 @ledger.command()
 def top(
     *,
-    by: By = "team,model",
+    by: Annotated[
+        str,
+        typer.Option(help="What to sum by: team, project, user, model, day, tag:NAME, …"),
+    ] = "team",
+    limit: Annotated[int, typer.Option(help="How many groups; 0: all.", min=0)] = 20,
+    namespace: Namespaces = None,
     since: Since = None,
     until: Until = None,
+    team: Team = None,
+    project: Project = None,
+    user: User = None,
+    model: Model = None,
+    provider: Provider = None,
+    state: State = None,
+    time_zone: Zone = None,
     output: Format = TableFormat.TABLE,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Sums of cost, tokens and attempts, the dearest first."""
-    from bailiwick_cli.ledger import LedgerQuery, show_top
+    from bailiwick_cli.ledger import Question, show_top
 
-    query = LedgerQuery(data_dir=data_dir, since=since, until=until, output=output.value)
-    show_top(query, by=by)
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        since=since,
+        until=until,
+        time_zone=time_zone,
+        equal={
+            "team": team,
+            "project": project,
+            "user": user,
+            "model": model,
+            "provider": provider,
+            "state": state,
+        },
+    )
+    show_top(question, by=by, limit=limit)
 
 
 @ledger.command()
 def show(
-    stream_id: Annotated[str, typer.Argument(help="The `x-request-id` of an answer.")],
+    request_id: Annotated[str, typer.Argument(help="The `x-request-id` of an answer.")],
     *,
+    namespace: Namespaces = None,
     output: Format = TableFormat.TABLE,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Every attempt of one request."""
-    from bailiwick_cli.ledger import LedgerQuery, show_request
+    from bailiwick_cli.ledger import Question, show_request
 
-    query = LedgerQuery(data_dir=data_dir, since=None, until=None, output=output.value)
-    show_request(query, stream_id=stream_id)
+    question = Question(data_dir=data_dir, output=output.value, namespaces=tuple(namespace or ()))
+    show_request(question, request_id=request_id)
 
 
 @ledger.command()
 def export(
     *,
+    namespace: Namespaces = None,
     since: Since = None,
     until: Until = None,
+    team: Team = None,
+    project: Project = None,
+    user: User = None,
+    model: Model = None,
+    provider: Provider = None,
+    state: State = None,
+    time_zone: Zone = None,
     output: Format = TableFormat.JSON,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """One row per upstream attempt, oldest first."""
-    from bailiwick_cli.ledger import LedgerQuery, export_rows
+    from bailiwick_cli.ledger import Question, export_rows
 
-    export_rows(LedgerQuery(data_dir=data_dir, since=since, until=until, output=output.value))
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        since=since,
+        until=until,
+        time_zone=time_zone,
+        equal={
+            "team": team,
+            "project": project,
+            "user": user,
+            "model": model,
+            "provider": provider,
+            "state": state,
+        },
+    )
+    export_rows(question)
 
 
 def main() -> None:

@@ -33,6 +33,13 @@ class LocalIssuers:
     service_accounts: ServiceAccountIssuer
 
 
+IN_A_CLUSTER = ServiceAccountIssuer(
+    issuer="https://kubernetes.default.svc",
+    jwks_uri="https://kubernetes.default.svc/openid/v1/jwks",
+)
+"""Stands for the cluster's own issuer where files are only checked."""
+
+
 def check(
     paths: Sequence[Path],
     *,
@@ -42,8 +49,8 @@ def check(
 ) -> Checked:
     """Read, validate and compile everything at or below the paths.
 
-    `only` says which namespaces will be served (empty: all of them), and so how many gateways
-    would share a tenant's counters.
+    Without `issuers` it is as in a cluster. `only` says which namespaces will be served (empty:
+    all of them), and so how many gateways would share a tenant's counters.
     """
     loaded = load(paths)
     compiled = compile_all(
@@ -54,7 +61,7 @@ def check(
         ),
         served=only,
         extra_issuers=() if issuers is None else (issuers.development,),
-        service_account_issuer=None if issuers is None else issuers.service_accounts,
+        service_account_issuer=IN_A_CLUSTER if issuers is None else issuers.service_accounts,
     )
     return Checked(
         resources=len(loaded.resources.sources),

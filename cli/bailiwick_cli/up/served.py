@@ -55,6 +55,7 @@ def _known(config: TenantConfig) -> dict[str, Any]:
         for audience in issuer.audiences
     ]
     return {
+        "timeZone": config.time_zone,
         "teams": {
             team.name: {
                 "claimValues": list(team.claim_values),

@@ -1,0 +1,153 @@
+"""`bailiwick ledger`: questions to what the gateways of a data directory wrote down."""
+
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rich.table import Table
+from rich.text import Text
+
+from bailiwick_cli.console import err, out
+from bailiwick_cli.datadir import DataDir, existing
+from bailiwick_cli.errors import CommandError
+from bailiwick_cli.problems import counted
+from bailiwick_cli.token import UNIT_S
+from bailiwick_sidecar.ledger.filters import Filters
+from bailiwick_sidecar.ledger.queries import Entry, Group, export, ledgers, moment, show, top
+from bailiwick_sidecar.ledger.rendering import csv_lines, json_list
+
+GROUP_COLUMNS = (
+    "attempts", "requests", "input_tokens", "output_tokens", "cost", "currency",
+    "settled", "estimated", "void", "unknown",
+)  # fmt: skip
+ENTRY_COLUMNS = (
+    "admitted_at", "stream_id", "attempt", "namespace", "team", "user", "alias", "provider",
+    "model", "state", "status", "input_tokens", "output_tokens", "cost", "currency",
+)  # fmt: skip
+NUMBERS = frozenset(
+    {"attempt", "attempts", "requests", "input_tokens", "output_tokens", "cost", "settled",
+     "estimated", "void", "unknown", "status"}
+)  # fmt: skip
+_AGE = re.compile(r"(\d+)([smhd])")
+
+
+class QuestionError(CommandError):
+    """Options that make no question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked for; `equal` says which columns must have which value."""
+
+    data_dir: Path
+    output: str
+    namespaces: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+    time_zone: str | None = None
+    equal: Mapping[str, str | None] = field(default_factory=dict)
+
+    def ledgers(self, data: DataDir) -> tuple[Path, ...]:
+        """The files to read."""
+        return ledgers(data.states, self.namespaces)
+
+    def filters(self, zone: tzinfo, *, now: float) -> Filters:
+        """Which rows; `now` in seconds since the epoch, for ages."""
+        return Filters(
+            since=None if self.since is None else when(self.since, zone, now=now),
+            until=None if self.until is None else when(self.until, zone, now=now),
+            **self.equal,
+        )
+
+    def zone(self, data: DataDir) -> tzinfo:
+        """Where days begin: as asked for, else as the one zone of the tenants served, else UTC.
+
+        Raises:
+            QuestionError: a zone that is none.
+        """
+        tenants = (data.served() or {}).get("tenants", {}).values()
+        zones = {tenant.get("timeZone") for tenant in tenants}
+        name = self.time_zone or (zones.pop() if len(zones) == 1 else None)
+        if not name:
+            return UTC
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise QuestionError(
+                f"{name!r} is no time zone: write an IANA name such as Europe/Berlin"
+            ) from error
+
+
+def when(text: str, zone: tzinfo, *, now: float) -> int:
+    """Milliseconds since the epoch of a date, a time, or an age before `now` (seconds).
+
+    Raises:
+        QueryError: it is none of them.
+    """
+    if age := _AGE.fullmatch(text):
+        return int((now - int(age[1]) * UNIT_S[age[2]]) * 1000)
+    return moment(text, zone)
+
+
+def show_top(question: Question, *, by: str, limit: int) -> None:
+    """Sums are on stdout, in the form that was asked for."""
+    data = existing(question.data_dir)
+    zone = question.zone(data)
+    filters = question.filters(zone, now=time.time())
+    groups = top(question.ledgers(data), by=by, filters=filters, limit=limit, zone=zone)
+    if question.output == "table":
+        _table(groups, ("value", *GROUP_COLUMNS), headings={"value": by})
+    else:
+        _written(groups, Group, output=question.output)
+
+
+def show_request(question: Question, *, request_id: str) -> None:
+    """The request's attempts are on stdout.
+
+    Raises:
+        QuestionError: no ledger here knows the request.
+    """
+    entries = show(question.ledgers(existing(question.data_dir)), request_id)
+    if not entries:
+        raise QuestionError(
+            f"no attempt of request {request_id!r} is in the ledger: check the id "
+            "(x-request-id of an answer); a call that was refused has no attempt"
+        )
+    _entries(entries, output=question.output)
+
+
+def export_rows(question: Question) -> None:
+    """One row per attempt is on stdout."""
+    data = existing(question.data_dir)
+    filters = question.filters(question.zone(data), now=time.time())
+    _entries(export(question.ledgers(data), filters=filters), output=question.output)
+
+
+def _entries(entries: Iterable[Entry], *, output: str) -> None:
+    if output == "table":
+        _table(tuple(entries), ENTRY_COLUMNS, headings={})
+    else:
+        _written(entries, Entry, output=output)
+
+
+def _written(answers: Iterable[Entry | Group], kind: type[Entry | Group], *, output: str) -> None:
+    pieces = json_list(answers) if output == "json" else csv_lines(answers, kind)
+    sys.stdout.writelines(pieces)
+
+
+def _table(
+    answers: Sequence[Entry | Group], columns: Sequence[str], *, headings: Mapping[str, str]
+) -> None:
+    table = Table(show_edge=False, pad_edge=False)
+    for column in columns:
+        heading = headings.get(column, column.replace("_", " "))
+        table.add_column(heading, justify="right" if column in NUMBERS else "left")
+    for answer in answers:
+        table.add_row(*(Text(str(getattr(answer, column))) for column in columns))
+    out().print(table, soft_wrap=not out().is_terminal)
+    err().print(counted(len(answers), "row"), style="dim")
