@@ -3,6 +3,7 @@
 Eight limits apply to each call, as in examples/acme: four of the tenant, two of a team, two of a
 user, each user with counters of its own. Medians of rounds; the machine should be quiet.
 """
+# ruff: noqa: INP001, T201 - a script that prints a table
 
 import argparse
 import statistics
@@ -14,6 +15,8 @@ from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
 from bailiwick_sidecar.quota.model import Amounts, Caller, Grant, LimitKind, Reservation
 
+OPEN = 50
+"""Reservations under way at any time."""
 START = 1_785_000_000_000
 TEAM, USER = (("team", "search"),), ("user",)
 
@@ -56,8 +59,8 @@ def admitted(calls: int, users: int) -> Callable[[], float]:
         for number, reservation in enumerate(asked):
             now = START + number // 2
             assert isinstance(engine.reserve(reservation, now), Grant)
-            if number >= 50:
-                engine.settle(asked[number - 50].key, actual, now)
+            if number >= OPEN:
+                engine.settle(asked[number - OPEN].key, actual, now)
         return (time.process_time() - begin) / calls * 1e6
 
     return one_round

@@ -198,7 +198,7 @@ class Engine:
         entries. The order does not matter; a key that is open already is left as it is.
         """
         moment = self._moment
-        for reservation, admitted_at, actual in sorted(entries, key=lambda entry: entry[1]):
+        for reservation, admitted_at, actual in sorted(entries, key=_admission):
             if reservation.key in self._open:
                 continue
             slots = moment.past(admitted_at)
@@ -321,6 +321,11 @@ class Engine:
 
 def _agree(found: Values, wanted: Values) -> bool:
     return all(mine in ("", theirs) for (_, theirs), (_, mine) in zip(found, wanted, strict=True))
+
+
+def _admission(entry: tuple[Reservation, int, Amounts | None]) -> tuple[int, int]:
+    """When it was admitted; within a ms a predecessor comes before who took over from it."""
+    return entry[1], entry[0].key[1]
 
 
 def _check(amounts: Amounts) -> None:

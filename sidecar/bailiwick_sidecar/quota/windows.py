@@ -144,7 +144,7 @@ class CalendarCounter(MeasuredCounter):
         return self._period(moment) not in self._counts
 
     def dump(self) -> Any:
-        return sorted(self._counts.items())
+        return [[period, amount] for period, amount in sorted(self._counts.items())]
 
     def load(self, data: Any) -> None:
         self._counts = {period: amount for period, amount in data}  # noqa: C416 - checks the pairs
