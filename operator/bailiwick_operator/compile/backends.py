@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from bailiwick_contract.v1.tenant_config_pb2 import Backend as BackendConfig
 from bailiwick_operator.api.v1alpha1 import ModelRoute, Tenant
-from bailiwick_operator.api.v1alpha1.model_route import Backend
+from bailiwick_operator.api.v1alpha1.model_route import Backend, ProviderKind
 from bailiwick_operator.api.v1alpha1.tenant import UnpricedModels
 from bailiwick_operator.compile.access import teams_with_access
-from bailiwick_operator.compile.findings import Report
+from bailiwick_operator.compile.findings import Ref, Report
 from bailiwick_operator.compile.prices import PriceTables, prices_of
 from bailiwick_operator.compile.providers import ModelFacts, ResolvedProvider
 from bailiwick_operator.conditions import Reason
@@ -105,6 +105,12 @@ def _provider(
 ) -> ResolvedProvider | None:
     provider = around.providers.get(_provider_name(backend))
     tenant = around.tenant.metadata.name
+    own = backend.provider.kind is ProviderKind.MODEL_PROVIDER
+    about = Ref(
+        backend.provider.kind.value,
+        out.resource.namespace if own else "",
+        backend.provider.name,
+    )
     shown = f"{backend.provider.kind.value} {backend.provider.name}"
     if provider is None:
         out.refuse(
@@ -113,6 +119,7 @@ def _provider(
             f"there is no {shown}",
             cure="apply it, or correct kind and name; a ModelProvider has to be in the route's "
             "own namespace",
+            about=about,
         )
     elif provider.allowed_tenants is not None and tenant not in provider.allowed_tenants:
         out.refuse(
@@ -127,6 +134,7 @@ def _provider(
             Reason.PROVIDER_NOT_ACCEPTED,
             f"{shown} is not accepted",
             cure="see its own condition",
+            about=about,
         )
     else:
         return provider

@@ -56,10 +56,25 @@ def compile_fallback(
             "can be tried",
             cure=f"{most} holds: lower the figure, or add backends",
         )
+    _note_out_of_reach(fallback.max_attempts, backends, out)
     return FallbackConfig(
         when=sorted({_WHEN[reason] for reason in fallback.when}),
         max_attempts=min(fallback.max_attempts, most),
     )
+
+
+def _note_out_of_reach(attempts: int, backends: Sequence[BackendConfig], out: Report) -> None:
+    used = sorted(backend.priority for backend in backends if backend.weight)
+    for priority in sorted(set(used)):
+        before = sum(1 for one in used if one < priority)
+        if before >= attempts:
+            out.note(
+                "spec.fallback.maxAttempts",
+                Reason.MATCHES_NOTHING,
+                f"with maxAttempts {attempts} a call never gets past the {before} backends before "
+                f"priority {priority} while they can be tried",
+                cure=f"raise maxAttempts to {before + 1} or more, or remove backends",
+            )
 
 
 def compile_timeouts(timeouts: Timeouts | None, out: Report) -> TimeoutsConfig:

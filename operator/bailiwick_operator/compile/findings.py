@@ -25,6 +25,7 @@ class Finding:
     """One thing about one field of one resource.
 
     `refuses` is True where the resource is left out for it, False where it serves all the same.
+    `about` is the other resource without which there would be nothing to say.
     """
 
     resource: Ref
@@ -33,6 +34,7 @@ class Finding:
     message: str
     cure: str
     refuses: bool
+    about: Ref | None = None
 
     @property
     def sentence(self) -> str:
@@ -48,16 +50,19 @@ class Report:
     generation: int
     findings: list[Finding] = field(default_factory=list)
 
-    def refuse(self, path: str, reason: Reason, message: str, *, cure: str) -> None:
+    def refuse(
+        self, path: str, reason: Reason, message: str, *, cure: str, about: Ref | None = None
+    ) -> None:
         """Leave the resource out, for this among other reasons."""
-        self._add(path, reason, message, cure, refuses=True)
+        self._add(Finding(self.resource, path, reason, message, cure, refuses=True, about=about))
 
-    def note(self, path: str, reason: Reason, message: str, *, cure: str) -> None:
+    def note(
+        self, path: str, reason: Reason, message: str, *, cure: str, about: Ref | None = None
+    ) -> None:
         """Say something that the resource's author has to know; it serves all the same."""
-        self._add(path, reason, message, cure, refuses=False)
+        self._add(Finding(self.resource, path, reason, message, cure, refuses=False, about=about))
 
-    def _add(self, path: str, reason: Reason, message: str, cure: str, *, refuses: bool) -> None:
-        finding = Finding(self.resource, path, reason, message, cure, refuses)
+    def _add(self, finding: Finding) -> None:
         if finding not in self.findings:
             self.findings.append(finding)
 

@@ -25,9 +25,6 @@ from bailiwick_operator.conditions import Reason
 
 Namespaced = TypeVar("Namespaced", ModelProvider, ModelRoute, Quota)
 
-_CONSEQUENCES = frozenset({Reason.PROVIDER_NOT_ACCEPTED})
-"""What only follows from a finding about another resource: shown there, not twice."""
-
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -51,11 +48,13 @@ def compile_all(
     served: Collection[str] = (),
     extra_issuers: Sequence[DevelopmentIssuer] = (),
     service_account_issuer: ServiceAccountIssuer | None = None,
+    left_out: Sequence[Violation] = (),
 ) -> Compiled:
     """Compile each namespace that a Tenant lists, as the operator would.
 
     `served` says which of them will have a gateway (empty: all), and so how many gateways count
-    a tenant's use.
+    a tenant's use. `left_out` is what loading said of resources that are not among `resources`:
+    what only follows from their absence is not said.
     """
     claims = _claims(resources.tenants)
     results: dict[str, CompileResult] = {}
@@ -91,7 +90,7 @@ def compile_all(
     check_price_books(resources.price_books, resources.cluster_model_providers, reports)
     _check_homeless(resources, claims, reports)
     findings.extend(reports.findings())
-    said = [one for one in dict.fromkeys(findings) if one.reason not in _CONSEQUENCES]
+    said = _without_consequences(findings, {one.resource for one in left_out})
     return Compiled(
         results={namespace: results[namespace] for namespace in sorted(results)},
         violations=tuple(_violations(said, resources, refuses=True)),
@@ -129,6 +128,18 @@ def _check_homeless(
                 f"namespace {resource.metadata.namespace} belongs to no Tenant",
                 cure="list it in spec.namespaces of a Tenant, or correct its name",
             )
+
+
+def _without_consequences(findings: Sequence[Finding], broken: Collection[str]) -> list[Finding]:
+    """Each finding once, without those that would not be there but for another resource's."""
+    causes = set(broken) | {str(one.resource) for one in findings if one.refuses}
+    tenant_is_broken = any(label.startswith("Tenant ") for label in broken)
+    return [
+        one
+        for one in dict.fromkeys(findings)
+        if (one.about is None or str(one.about) not in causes)
+        and not (tenant_is_broken and one.reason is Reason.UNCLAIMED_NAMESPACE)
+    ]
 
 
 def _violations(

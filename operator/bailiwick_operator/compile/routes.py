@@ -77,7 +77,7 @@ def _set_output_tokens(
             "outputTokens.default is above outputTokens.max",
             cure="make default at most max",
         )
-    known = [backend.max_output_tokens for backend in backends]
+    known = [backend.max_output_tokens for backend in backends if backend.weight]
     # Where one model's maximum is not known, nothing can be said about the largest.
     largest = max(known) if known and all(known) else 0
     for field in ("max", "default"):

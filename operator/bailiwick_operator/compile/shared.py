@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bailiwick_operator.api.v1alpha1 import ClusterModelProvider, PriceBook, Tenant
 from bailiwick_operator.api.v1alpha1.base import ObjectMeta
 from bailiwick_operator.api.v1alpha1.tenant import NamespaceClaim, TenantSpec
-from bailiwick_operator.compile.findings import Report, Reports
+from bailiwick_operator.compile.findings import Ref, Report, Reports
 from bailiwick_operator.compile.prices import check_price, moment
 from bailiwick_operator.compile.providers import resolve_cluster_provider
 from bailiwick_operator.compile.references import readable, report
@@ -71,6 +71,7 @@ def _check_served(
             Reason.MATCHES_NOTHING,
             f"there is no ClusterModelProvider {provider}, so nothing has this price",
             cure="correct the name, or remove the entry",
+            about=Ref("ClusterModelProvider", "", provider),
         )
     elif model not in served[provider]:
         out.note(

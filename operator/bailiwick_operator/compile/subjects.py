@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bailiwick_contract.v1 import tenant_config_pb2 as wire
 from bailiwick_operator.api.v1alpha1 import Tenant
 from bailiwick_operator.api.v1alpha1.limits import Dimension, Subject
-from bailiwick_operator.compile.findings import Report
+from bailiwick_operator.compile.findings import Ref, Report
 from bailiwick_operator.compile.teams import (
     MISSING_TEAM_CURE,
     project_names,
@@ -117,4 +117,5 @@ def check_subject(
             Reason.REF_NOT_FOUND,
             f"there is no ModelRoute {subject.route} in this namespace",
             cure="name a ModelRoute (not one of its aliases), or remove the limit",
+            about=Ref("ModelRoute", out.resource.namespace, subject.route),
         )

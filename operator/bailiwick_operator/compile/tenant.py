@@ -61,7 +61,8 @@ def compile_tenant(inputs: CompileInput, now: datetime) -> CompileResult:
             tenant=tenant,
             providers=providers,
             prices=PriceTables(
-                books=read_books(inputs.price_books),
+                # What is wrong with a book is the same for every tenant: `shared` says it.
+                books=read_books(readable(inputs.price_books, Reports())),
                 catalogue=inputs.catalogue,
                 currency=tenant.spec.currency,
             ),
