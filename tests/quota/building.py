@@ -34,7 +34,7 @@ def caller(
 
 
 def limit(
-    id: str,
+    limit_id: str,
     kind: LimitKind,
     amount: int,
     *,
