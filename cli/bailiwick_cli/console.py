@@ -3,9 +3,13 @@
 from functools import cache
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from bailiwick_contract.errors import BailiwickError
+
+WIDEST = 1000
 
 
 @cache
@@ -18,6 +22,13 @@ def out() -> Console:
 def err() -> Console:
     """Progress, warnings and errors. Plain text where it is no terminal."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_table(table: Table) -> None:
+    """The table is on stdout in full width: a narrow terminal breaks lines, never cells."""
+    console = out()
+    needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    console.print(table, width=max(needed, console.width), soft_wrap=False, crop=False)
 
 
 def say_error(error: BailiwickError) -> None:

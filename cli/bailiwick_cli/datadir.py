@@ -59,6 +59,12 @@ class DataDir:
         """What must outlive the namespace's processes."""
         return self.states / namespace
 
+    def namespaces(self) -> tuple[str, ...]:
+        """Every namespace that was ever served from here, sorted."""
+        if not self.states.is_dir():
+            return ()
+        return tuple(sorted(entry.name for entry in self.states.iterdir() if entry.is_dir()))
+
     def served(self) -> dict[str, Any] | None:
         """What the last `up` wrote about itself; None where there is nothing readable."""
         try:

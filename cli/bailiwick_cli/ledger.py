@@ -9,17 +9,28 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bailiwick_cli.console import err, out
-from bailiwick_cli.datadir import DataDir, existing
+from bailiwick_cli.console import err, show_table
+from bailiwick_cli.datadir import DataDir
+from bailiwick_cli.datadir import existing as existing_dir
 from bailiwick_cli.errors import CommandError
 from bailiwick_cli.problems import counted
 from bailiwick_cli.token import UNIT_S
 from bailiwick_sidecar.ledger.filters import Filters
-from bailiwick_sidecar.ledger.queries import Entry, Group, export, ledgers, moment, show, top
-from bailiwick_sidecar.ledger.rendering import csv_lines, json_list
+from bailiwick_sidecar.ledger.queries import (
+    FILE_NAME,
+    Entry,
+    Group,
+    existing,
+    export,
+    moment,
+    show,
+    top,
+)
+from bailiwick_sidecar.ledger.rendering import csv_lines, json_list, record
 
 GROUP_COLUMNS = (
     "attempts", "requests", "input_tokens", "output_tokens", "cost", "currency",
@@ -53,8 +64,20 @@ class Question:
     equal: Mapping[str, str | None] = field(default_factory=dict)
 
     def ledgers(self, data: DataDir) -> tuple[Path, ...]:
-        """The files to read."""
-        return ledgers(data.states, self.namespaces)
+        """The files to read.
+
+        Raises:
+            LedgerUnreadableError: there is none.
+            QuestionError: a namespace that was never served from here.
+        """
+        known = data.namespaces()
+        for namespace in self.namespaces:
+            if namespace not in known:
+                raise QuestionError(
+                    f"namespace {namespace!r} was never served from {data.root} "
+                    f"(found: {', '.join(known) or 'none'}): correct --namespace or --data-dir"
+                )
+        return existing(data.state(name) / FILE_NAME for name in self.namespaces or known)
 
     def filters(self, zone: tzinfo, *, now: float) -> Filters:
         """Which rows; `now` in seconds since the epoch, for ages."""
@@ -96,14 +119,15 @@ def when(text: str, zone: tzinfo, *, now: float) -> int:
 
 def show_top(question: Question, *, by: str, limit: int) -> None:
     """Sums are on stdout, in the form that was asked for."""
-    data = existing(question.data_dir)
+    data = existing_dir(question.data_dir)
     zone = question.zone(data)
     filters = question.filters(zone, now=time.time())
-    groups = top(question.ledgers(data), by=by, filters=filters, limit=limit, zone=zone)
+    keys = [key.strip() for key in by.split(",")]
+    groups = top(question.ledgers(data), by=keys, filters=filters, limit=limit, zone=zone)
     if question.output == "table":
-        _table(groups, ("value", *GROUP_COLUMNS), headings={"value": by})
+        _table(groups, (*keys, *GROUP_COLUMNS))
     else:
-        _written(groups, Group, output=question.output)
+        _written(groups, output=question.output)
 
 
 def show_request(question: Question, *, request_id: str) -> None:
@@ -112,7 +136,7 @@ def show_request(question: Question, *, request_id: str) -> None:
     Raises:
         QuestionError: no ledger here knows the request.
     """
-    entries = show(question.ledgers(existing(question.data_dir)), request_id)
+    entries = show(question.ledgers(existing_dir(question.data_dir)), request_id)
     if not entries:
         raise QuestionError(
             f"no attempt of request {request_id!r} is in the ledger: check the id "
@@ -123,31 +147,29 @@ def show_request(question: Question, *, request_id: str) -> None:
 
 def export_rows(question: Question) -> None:
     """One row per attempt is on stdout."""
-    data = existing(question.data_dir)
+    data = existing_dir(question.data_dir)
     filters = question.filters(question.zone(data), now=time.time())
     _entries(export(question.ledgers(data), filters=filters), output=question.output)
 
 
 def _entries(entries: Iterable[Entry], *, output: str) -> None:
     if output == "table":
-        _table(tuple(entries), ENTRY_COLUMNS, headings={})
+        _table(tuple(entries), ENTRY_COLUMNS)
     else:
-        _written(entries, Entry, output=output)
+        _written(entries, output=output)
 
 
-def _written(answers: Iterable[Entry | Group], kind: type[Entry | Group], *, output: str) -> None:
-    pieces = json_list(answers) if output == "json" else csv_lines(answers, kind)
-    sys.stdout.writelines(pieces)
+def _written(answers: Iterable[Entry | Group], *, output: str) -> None:
+    sys.stdout.writelines(json_list(answers) if output == "json" else csv_lines(answers))
 
 
-def _table(
-    answers: Sequence[Entry | Group], columns: Sequence[str], *, headings: Mapping[str, str]
-) -> None:
-    table = Table(show_edge=False, pad_edge=False)
+def _table(answers: Sequence[Entry | Group], columns: Sequence[str]) -> None:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
-        heading = headings.get(column, column.replace("_", " "))
+        heading = column.replace("_", " ")
         table.add_column(heading, justify="right" if column in NUMBERS else "left")
     for answer in answers:
-        table.add_row(*(Text(str(getattr(answer, column))) for column in columns))
-    out().print(table, soft_wrap=not out().is_terminal)
+        found = record(answer)
+        table.add_row(*(Text(str(found[column])) for column in columns))
+    show_table(table)
     err().print(counted(len(answers), "row"), style="dim")

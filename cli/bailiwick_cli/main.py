@@ -184,8 +184,10 @@ def top(
     *,
     by: Annotated[
         str,
-        typer.Option(help="What to sum by: team, project, user, model, day, tag:NAME, …"),
-    ] = "team",
+        typer.Option(
+            help="What to sum by: team, project, user, model, day, tag:NAME, …; or several of them."
+        ),
+    ] = "team,model",
     limit: Annotated[int, typer.Option(help="How many groups; 0: all.", min=0)] = 20,
     namespace: Namespaces = None,
     since: Since = None,

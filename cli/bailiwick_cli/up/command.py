@@ -29,7 +29,7 @@ from bailiwick_cli.up.ports import overlap
 from bailiwick_cli.up.reload import START_S, Reload, to_serve
 from bailiwick_cli.up.served import write_served
 from bailiwick_cli.up.watching import edits
-from bailiwick_cli.up.welcome import show_table, show_trial, trial_of
+from bailiwick_cli.up.welcome import show_gateways, show_trial, trial_of
 from bailiwick_operator.compile.inputs import DevelopmentIssuer, ServiceAccountIssuer
 
 TRIAL_TTL_S = 8 * 3600
@@ -168,7 +168,7 @@ class _Up:
             *(gateway.wait_serving(seconds=START_S) for gateway in added)
         )
         self._write()
-        show_table(self._fleet.sorted(), self._fleet.configs)
+        show_gateways(self._fleet.sorted(), self._fleet.configs)
         for gateway, serves in zip(added, serving, strict=True):
             if not serves:
                 why = "; ".join(gateway.reasons()) or f"see {gateway.place.logs}"

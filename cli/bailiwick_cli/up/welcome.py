@@ -5,22 +5,23 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bailiwick_cli.console import out
+from bailiwick_cli.console import out, show_table
 from bailiwick_cli.up.gateway import Gateway
 from bailiwick_cli.up.served import url
 from bailiwick_contract.v1.tenant_config_pb2 import Route, TenantConfig
 
 
-def show_table(gateways: Iterable[Gateway], configs: Mapping[str, TenantConfig]) -> None:
+def show_gateways(gateways: Iterable[Gateway], configs: Mapping[str, TenantConfig]) -> None:
     """One line for each namespace: where it is served, and how it is."""
-    table = Table(title=None, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading in ("namespace", "tenant", "URL", "metrics", "routes", "state"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("URL", "metrics"))
+        table.add_column(heading)
     for gateway in gateways:
         place = gateway.place
-        routes = [route.aliases[0] for route in configs[place.namespace].routes]
+        routes = [route.name for route in configs[place.namespace].routes]
         table.add_row(
             place.namespace,
             place.tenant,
@@ -29,7 +30,7 @@ def show_table(gateways: Iterable[Gateway], configs: Mapping[str, TenantConfig])
             ", ".join(routes) or "none",
             gateway.state.value,
         )
-    out().print(table, soft_wrap=False)
+    show_table(table)
 
 
 def show_trial(config: TenantConfig, *, port: int, token: str, team: str, alias: str) -> None:
@@ -66,7 +67,8 @@ def trial_of(config: TenantConfig) -> tuple[str, str] | None:
     for route in config.routes:
         for team in config.teams:
             if _may_call(config, route, team=team.name):
-                return team.name, route.aliases[0]
+                named = route.name in route.aliases
+                return team.name, route.name if named else route.aliases[0]
     return None
 
 
