@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from bailiwick_contract.bounds import MAX_ATTEMPTS
 from bailiwick_operator.api.v1alpha1.base import (
     API_VERSION,
     AS_SET,
@@ -24,9 +25,6 @@ from bailiwick_operator.api.v1alpha1.scalars import (
     ModelName,
     Tokens,
 )
-
-MAX_ATTEMPTS = 5
-"""Most attempts of one request, the first included."""
 
 
 class ProviderKind(Enum):
@@ -241,9 +239,9 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
         Fallback | None,
         Meta(
             description=(
-                "When the next attempt is made. Absent: with backends of several priorities,"
-                " for every reason and with as many attempts as there are priorities (at most"
-                " 5); else one attempt."
+                "When the next attempt is made; each backend is tried once at most. Absent: with"
+                " backends of several priorities for every reason and as long as there are"
+                " backends (at most 5 attempts); else one attempt."
             )
         ),
     ] = None
