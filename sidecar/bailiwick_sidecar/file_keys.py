@@ -1,6 +1,5 @@
 """Providers' keys from a local YAML file with the same paths as Vault's KV."""
 
-import asyncio
 import logging
 import os
 import stat
@@ -13,7 +12,6 @@ import yaml
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
 
-POLL_SECONDS: Final = 0.2
 MAX_BYTES: Final = 1 << 20
 MAX_KEY: Final = 8192
 
@@ -68,17 +66,15 @@ class FileKeys:
             log.error("event=keys_refused reason=%r", str(error))  # noqa: TRY400 -- the message is complete, and a traceback could show the file's text
         return True
 
-    async def watch(self) -> None:
-        """Keep the keys as the file has them, until cancelled."""
-        while True:
-            self.refresh()
-            await asyncio.sleep(POLL_SECONDS)
-
 
 class NoKeys:
     """What there is where no source of keys was given."""
 
     problem = ""
+
+    def refresh(self) -> bool:
+        """Nothing to read."""
+        return False
 
     def get(self, ref: KeyRef) -> Secret | Absent:
         """Absent, with the cure."""

@@ -89,7 +89,7 @@ async def _unpriced(gate: Gate, tables: Tables, way: Way, identity: Identity) ->
     now = gate.clock()
     found = set()
     for place in way.live:
-        if place.price(now) is None:
+        if place.prices.at(now) is None:
             caller = Caller(identity.team, identity.project, identity.user, way.name, place.tier)
             if await gate.reserver.needs_price(caller):
                 found.add(place.code)

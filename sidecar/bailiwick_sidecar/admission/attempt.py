@@ -1,7 +1,5 @@
 """`POST /attempt`: a call's further attempts."""
 
-import asyncio
-import contextlib
 from typing import Final
 
 from bailiwick_sidecar.admission.admit import refusal_answer
@@ -32,9 +30,7 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         place = _place(call, tables, request)
         headers = gate.attempt_headers(place)
         before = (stream, number - 1)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PREDECESSOR_SECONDS):
-                await gate.accounts.ended(before)
+        await gate.accounts.ended(before, PREDECESSOR_SECONDS)
         wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
         intent, _ = await gate.reserver.reserve(wanted, tables=tables, predecessor=before)
     except RefusedError as error:

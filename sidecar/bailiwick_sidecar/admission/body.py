@@ -34,7 +34,6 @@ class Ask:
     requested: int | None
     cap_field: str
     usage_wanted: bool
-    audio: bool
     opaque: bool
     size: int
     tags: tuple[tuple[str, str], ...]
@@ -88,7 +87,6 @@ def read(body: bytes, *, allowed_tags: Sequence[str]) -> Ask:
         requested=requested,
         cap_field=cap_field,
         usage_wanted=_usage_wanted(said),
-        audio=_audio(said),
         opaque=said.get("opaque") is not False,
         size=size if isinstance(size, int) else 0,
         tags=tags,
@@ -169,15 +167,6 @@ def _usage_wanted(said: Mapping[str, object]) -> bool:
             "invalid_type", param="stream_options.include_usage", expected="true or false"
         )
     return bool(wanted)
-
-
-def _audio(said: Mapping[str, object]) -> bool:
-    modalities = said.get("modalities")
-    if modalities is None:
-        return False
-    if not isinstance(modalities, list) or not all(isinstance(item, str) for item in modalities):
-        raise refused("invalid_type", param="modalities", expected="a list of strings")
-    return any(item != "text" for item in modalities)
 
 
 def _refuse_unbillable(said: Mapping[str, object]) -> None:

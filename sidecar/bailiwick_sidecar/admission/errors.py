@@ -52,6 +52,12 @@ CODES: Final[Mapping[str, Code]] = {
         PERMISSION,
         "Claim {claim} of the token must be a string of at most {limit} printable characters.",
     ),
+    "claim_missing": Code(
+        403,
+        PERMISSION,
+        "Claim {claim} of the token is missing or empty: it names the user. Use a token that has"
+        " it.",
+    ),
     "team_not_listed": Code(
         403,
         PERMISSION,

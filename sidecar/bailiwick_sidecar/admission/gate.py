@@ -1,6 +1,7 @@
 """What every admission call looks at: the config in force, keys, counters, calls under way."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +32,9 @@ class Gate:
     random: Random
     watcher: Watcher
     tables: Tables | None = None
+    draining: bool = False
+    """True at the agent's end: no further call is admitted."""
+    ledger_failing: Callable[[], bool] = lambda: False
     calls: Calls = field(default_factory=Calls)
     reserver: Reserver = field(init=False)
 
@@ -41,12 +45,15 @@ class Gate:
         """The tables in force.
 
         Raises:
-            RefusedError: there is no config yet, or it says to refuse every call.
+            RefusedError: there is no config (any more), or it says to refuse every call, or to
+                refuse them while the ledger takes nothing.
         """
-        if self.tables is None:
+        if self.tables is None or self.draining:
             raise refused("gateway_unavailable", retry_after=RETRY_SOON)
         if self.tables.deny_reason:
             raise refused("tenant_denied", reason=self.tables.deny_reason)
+        if self.tables.ledger_needed and self.ledger_failing():
+            raise refused("accounting_unavailable", retry_after=RETRY_SOON)
         return self.tables
 
     def identify(self, request: Request, tables: Tables) -> Identity:

@@ -112,11 +112,14 @@ class Callers:
 
     def _mapped(self, claims: Claims, issuer: Issuer) -> Identity:
         mappings = issuer.claim_mappings
-        said = _text(claims, mappings.team)
+        said, user = _text(claims, mappings.team), _text(claims, mappings.user)
+        if mappings.user and not user:
+            # Whoever has no name would escape every limit that counts users one by one.
+            raise refused("claim_missing", claim=shown(mappings.user))
         return self._listed(
             self._teams.get(said, said),
             _text(claims, mappings.project),
-            _text(claims, mappings.user),
+            user,
             where=(f"claim {mappings.team}", f"claim {mappings.project}"),
         )
 

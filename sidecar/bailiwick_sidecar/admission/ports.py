@@ -2,13 +2,8 @@
 
 from typing import Protocol
 
-from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.quota.model import AttemptKey
-
-
-class UnwritableError(BailiwickError):
-    """An intent could not be written: the attempt must not leave."""
 
 
 class Accounts(Protocol):
@@ -18,12 +13,12 @@ class Accounts(Protocol):
         """Write the intent to the journal and keep it until its record comes.
 
         Raises:
-            UnwritableError: the journal cannot be written.
+            JournalUnwritableError: the journal cannot be written.
         """
         ...
 
-    async def ended(self, key: AttemptKey) -> None:
-        """Return when the attempt's record has been settled. May wait for ever."""
+    async def ended(self, key: AttemptKey, timeout: float) -> bool:  # noqa: ASYNC109 -- the book's own signature
+        """True as soon as the attempt has its row, False after `timeout` seconds without."""
         ...
 
     async def caught_up(self) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from bailiwick_contract.rating import RateTuple, upper_bound
+from bailiwick_sidecar.accounting.errors import JournalUnwritableError
 from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.body import Ask
 from bailiwick_sidecar.admission.errors import RefusedError, refused
 from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.limits import MONEY, denied
-from bailiwick_sidecar.admission.ports import Accounts, UnwritableError
-from bailiwick_sidecar.admission.prices import FREE
+from bailiwick_sidecar.admission.ports import Accounts
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
 from bailiwick_sidecar.quota.model import (
     Amounts,
@@ -25,6 +26,7 @@ from bailiwick_sidecar.quota.model import (
 SLACK_MS: Final = 30_000
 """How long after its route's timeout an attempt's lease ends by itself."""
 RETRY_SOON: Final = 1
+FREE: Final[RateTuple] = (0, 0, 0, 0, 0, 0, 0)
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch."""
@@ -58,11 +60,11 @@ class Wanted:
     def intent(self, now: int) -> Intent:
         """What the attempt may take at most, as it is written down."""
         ask, place = self.ask, self.place
-        price = place.price(now)
+        price = place.prices.at(now)
         input_bound = ask.input_bound(place.context) or 0
         output_bound = self.cap * ask.n
         cost = (
-            price.bound(input_=input_bound, output=output_bound, opaque=ask.opaque, audio=ask.audio)
+            upper_bound(price.rates, input_bound=input_bound, output_bound=output_bound)
             if price
             else 0
         )
@@ -123,7 +125,7 @@ class Reserver:
             raise RefusedError(denied(answer, amounts=amounts, currency=tables.currency, now=now))
         try:
             await self._accounts.open(intent)
-        except UnwritableError as error:
+        except JournalUnwritableError as error:
             await self._store.void(intent.key, self._clock())
             raise refused("accounting_unavailable", retry_after=RETRY_SOON) from error
         return intent, answer

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -127,10 +127,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection in, or refuse one too many."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # No isinstance: uvloop's transports are of their own kind.
+        self._transport = cast("asyncio.Transport", transport)
         if len(self._server.connections) >= self._bounds.connections:
-            transport.abort()
+            self._transport.abort()
             return
         self._server.connections.add(self)
         self._wait()

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_contract.rating import PriceList, RatingError
 from bailiwick_contract.v1.tenant_config_pb2 import (
     Backend,
     Credential,
+    OnOutage,
     Provider,
     Route,
     TenantConfig,
     UnpricedModels,
 )
 from bailiwick_sidecar.admission.identity import Callers
-from bailiwick_sidecar.admission.prices import Price, dated_prices
 from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
 from bailiwick_sidecar.secrets import KeyRef
 
@@ -43,19 +44,10 @@ class Place:
     priority: int
     max_output: int
     context: int
-    prices: tuple[Price, ...]
+    prices: PriceList
     key: KeyRef | None
     fingerprint: str
     """Tells whether two configs mean the same endpoint and key by this backend."""
-
-    def price(self, now: int) -> Price | None:
-        """The price that holds at `now` (ms); None: unpriced."""
-        holding = None
-        for price in self.prices:
-            if price.since > now:
-                break
-            holding = price
-        return holding
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +78,8 @@ class Tables:
     currency: str
     deny_reason: str
     unpriced_denied: bool
+    ledger_needed: bool
+    """The tenant has calls refused while the ledger takes no rows."""
     callers: Callers
     ways: Mapping[str, Way]
     tiers: Mapping[str, frozenset[str] | None]
@@ -130,6 +124,7 @@ def tables(config: TenantConfig) -> Tables:
         deny_reason=config.deny_reason,
         # Anything but an explicit Allow denies.
         unpriced_denied=config.unpriced_models != UnpricedModels.UNPRICED_MODELS_ALLOW,
+        ledger_needed=config.on_outage.ledger == OnOutage.LEDGER_DENY,
         callers=Callers(config),
         ways=ways,
         tiers=_tiers(config),
@@ -198,10 +193,17 @@ def _place(route: Route, backend: Backend, providers: Mapping[str, Provider]) ->
         priority=backend.priority,
         max_output=backend.max_output_tokens,
         context=backend.context_window,
-        prices=dated_prices(backend.prices, where=f"route {route.name}, backend {backend.name}"),
+        prices=_prices(route, backend),
         key=_key(provider.credential),
         fingerprint=hashlib.sha256(provider.SerializeToString(deterministic=True)).hexdigest(),
     )
+
+
+def _prices(route: Route, backend: Backend) -> PriceList:
+    try:
+        return PriceList(backend.prices)
+    except RatingError as error:
+        raise ConfigMeaningError(f"route {route.name}, backend {backend.name}: {error}") from error
 
 
 def _key(credential: Credential) -> KeyRef | None:

@@ -12,6 +12,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.admission.tables import Tables, tables
 from bailiwick_sidecar.config.source import Update
 from bailiwick_sidecar.quota.limits import CompiledLimits
+from bailiwick_sidecar.quota.periods import Calendar
 
 
 class ConfigRefusedError(BailiwickError):
@@ -28,6 +29,7 @@ class Accepted:
     config: TenantConfig
     tables: Tables
     limits: CompiledLimits
+    time_zone: str
 
 
 def accept(update: Update, *, tenant: str = "", namespace: str = "") -> Accepted:
@@ -69,4 +71,6 @@ def accept(update: Update, *, tenant: str = "", namespace: str = "") -> Accepted
         config=config,
         tables=tables(config),
         limits=CompiledLimits.of(config.limits),
+        # Looked up here, so that an unknown zone refuses the config.
+        time_zone=Calendar(config.time_zone or "UTC").zone.key,
     )

@@ -1,12 +1,14 @@
 """What the agent says of itself to whoever started it: one small JSON file."""
 
 import logging
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 
 from bailiwick_sidecar.config.files import replace_file
+from bailiwick_sidecar.config.store import ConfigStore
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,22 @@ class Status:
     """Why it is not ready."""
     warnings: tuple[str, ...]
     """What does not work though it is ready."""
+
+    @classmethod
+    def of(
+        cls, store: ConfigStore, *, reasons: tuple[str, ...], warnings: tuple[str, ...]
+    ) -> "Status":
+        """The status of this process with this config store."""
+        return cls(
+            pid=os.getpid(),
+            desired=store.desired.digest if store.desired else "",
+            acked=store.acked.digest if store.acked else "",
+            sequence=store.newest,
+            error=store.error,
+            ready=not reasons,
+            reasons=reasons,
+            warnings=warnings,
+        )
 
 
 class StatusFile:

@@ -1,7 +1,9 @@
 """Desired and acknowledged config: what calls obey, and what Envoy has of it."""
 
 import logging
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from bailiwick_contract.errors import BailiwickError
@@ -26,7 +28,11 @@ class ConfigStore:
     acked: Accepted | None = None
     error: str = ""
     """Why the newest config is not in force, or not in Envoy; empty: it is."""
-    newest: int = field(default=0)
+    newest: int = 0
+    """Sequence of the newest config that came, also where it was refused."""
+    taken_at: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    """Seconds that only go forward."""
 
     def load(self) -> None:
         """Take what Envoy acknowledged last from disk, if there is something."""
@@ -37,7 +43,7 @@ class ConfigStore:
         except (OSError, BailiwickError) as error:
             log.warning("event=last_config_unusable path=%s reason=%r", self.path, str(error))
             return
-        self.desired = self.acked
+        self.desired, self.taken_at = self.acked, self.clock()
 
     def take(self, update: Update) -> Accepted | None:
         """Put a new config in force; None where it is refused (then `error` says why)."""
@@ -53,7 +59,7 @@ class ConfigStore:
             self.error = str(error)
             log.error("event=config_refused sequence=%d reason=%r", update.sequence, self.error)  # noqa: TRY400 -- the message is complete
             return None
-        self.desired, self.error = accepted, ""
+        self.desired, self.error, self.taken_at = accepted, "", self.clock()
         log.info("event=config_taken sequence=%d digest=%s", accepted.sequence, accepted.digest)
         return accepted
 
@@ -73,6 +79,16 @@ class ConfigStore:
         if self.desired is not None and self.desired.digest == digest:
             self.error = f"Envoy refused the config: {words}"
             log.error("event=config_nacked digest=%s reason=%r", digest, words)
+
+    @property
+    def current(self) -> bool:
+        """True where Envoy serves the newest config that came."""
+        same = self.desired and self.acked and self.desired.digest == self.acked.digest
+        return bool(same) and not self.error
+
+    def age(self) -> float:
+        """Seconds since the config in force was taken; 0 while there is none."""
+        return self.clock() - self.taken_at if self.desired else 0.0
 
     def tables(self) -> Tables | None:
         """What calls look at: the desired config on the places that Envoy has."""

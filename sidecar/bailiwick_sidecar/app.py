@@ -1,0 +1,290 @@
+"""The agent's composition root: what is made of what, in which order it starts and ends.
+
+A restarted agent has to answer a running Envoy within about a second, so admission opens before
+anything that is slow to import: the ledger's SQL and Envoy's messages come after it.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bailiwick_sidecar.accounting.journal import FileJournal
+from bailiwick_sidecar.accounting.records import Record, RequestEnd
+from bailiwick_sidecar.accounting.rotation import EnvoyAdmin
+from bailiwick_sidecar.accounting.service import Accounting
+from bailiwick_sidecar.admission.front import AGENT_HEADER, Front
+from bailiwick_sidecar.admission.gate import Gate
+from bailiwick_sidecar.admission.server import Bounds, HttpServer
+from bailiwick_sidecar.books import Books, LateLedger
+from bailiwick_sidecar.config.accept import Accepted
+from bailiwick_sidecar.config.source import ConfigSource, FileConfigSource
+from bailiwick_sidecar.config.status import Status, StatusFile
+from bailiwick_sidecar.config.store import ConfigStore
+from bailiwick_sidecar.envoy_process import envoy_started_at
+from bailiwick_sidecar.file_keys import FileKeys, NoKeys
+from bailiwick_sidecar.jwks.fetch import fetch
+from bailiwick_sidecar.jwks.store import KeySets
+from bailiwick_sidecar.measured import measure
+from bailiwick_sidecar.metrics import AgentMetrics
+from bailiwick_sidecar.quota.engine import Engine
+from bailiwick_sidecar.quota.memory import MemoryStore
+from bailiwick_sidecar.readiness import Readiness, readiness
+from bailiwick_sidecar.scraping import Scraping
+from bailiwick_sidecar.settings import ADMIN_SOCKET, AGENT_SOCKET, STATUS_FILE, USAGE_LOG, Settings
+
+if TYPE_CHECKING:
+    from bailiwick_sidecar.envoy_link import EnvoyLink
+
+UPKEEP_SECONDS: Final = 0.5
+DRAIN_SECONDS: Final = 5.0
+"""How long the end waits for attempts under way; Envoy normally ended before."""
+UNKNOWN_KEY: Final = "Jwks_doesn't_have_key"
+"""In Envoy's response code details: a token named a key that the issuer's set does not have."""
+
+log = logging.getLogger(__name__)
+
+
+def now_ms() -> int:
+    """The wall clock in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Agent:
+    """One gateway's agent. The working directory is the settings' `run_dir`."""
+
+    def __init__(self, settings: Settings, *, source: ConfigSource | None = None) -> None:
+        self.settings = settings
+        self._source = source or FileConfigSource(settings.config)
+        self._store = ConfigStore(settings.acked_config)
+        self._keys = FileKeys(settings.secrets) if settings.secrets else NoKeys()
+        self._key_sets = KeySets(
+            settings.jwks, fetch=fetch, clock=time.monotonic, random=random.random
+        )
+        self._status = StatusFile(Path(STATUS_FILE))
+        self._metrics = AgentMetrics(self._protocol)
+        self._scraping = Scraping(self._metrics.text, self._reasons)
+        self._metrics_server = HttpServer(
+            self._scraping, bounds=Bounds(body_bytes=0, connections=256, idle_seconds=60)
+        )
+        self._ledger = LateLedger()
+        self._link: EnvoyLink | None = None
+        self._gate: Gate | None = None
+        self._started_at = now_ms()
+        self._envoy_at: int | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then settle what ended and give everything back.
+
+        Raises:
+            BailiwickError: it cannot start; the message says why.
+        """
+        await self._metrics_server.listen_tcp(
+            self.settings.metrics_host, self.settings.metrics_port
+        )
+        try:
+            self._keys.refresh()
+            first = await self._first_config(stop)
+            if first is not None:
+                await self._serve(first, stop)
+        finally:
+            await self._metrics_server.close()
+
+    async def _first_config(self, stop: asyncio.Event) -> Accepted | None:
+        """The config to begin with: the file's, else the last good, else the first to come."""
+        self._store.load()
+        update = self._source.read()
+        if update is not None:
+            self._store.take(update)
+        while self._store.desired is None:
+            self._write_status()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(UPKEEP_SECONDS):
+                    await stop.wait()
+            if stop.is_set():
+                return None
+            update = self._source.read()
+            if update is not None:
+                self._store.take(update)
+        return self._store.desired
+
+    async def _serve(self, first: Accepted, stop: asyncio.Event) -> None:
+        engine = Engine(first.limits, first.time_zone)
+        store = MemoryStore(engine)
+        journal = FileJournal(self.settings.journal)
+        accounting = Accounting(
+            journal=journal,
+            store=store,
+            counters=engine,
+            ledger=self._ledger,
+            log_path=Path(USAGE_LOG),
+            reopen=EnvoyAdmin(Path(ADMIN_SOCKET)),
+            clock=now_ms,
+            observers=(
+                lambda row, overshoot: self._metrics.ended(
+                    row, overshoot=overshoot, currency=first.config.currency
+                ),
+            ),
+            witnesses=(self._witness,),
+        )
+        await accounting.recover()
+        gate = self._gate = Gate(
+            store=store,
+            accounts=Books(accounting),
+            keys=self._keys,
+            clock=now_ms,
+            random=random.random,
+            watcher=self._metrics,
+            ledger_failing=self._ledger.failing,
+        )
+        self._apply(first, engine)
+        measure(self._metrics, engine, accounting, self._ledger, self._store, clock=now_ms)
+        server = HttpServer(Front(gate, self._reasons), headers=AGENT_HEADER)
+        await server.listen_unix(Path(AGENT_SOCKET))
+        log.info("event=admission_open tenant=%s", first.config.tenant)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(one)
+                    for one in (
+                        accounting.run(),
+                        self._open_ledger(first, journal),
+                        self._serve_envoy(),
+                        self._follow_config(engine),
+                        self._key_sets.run(self._publish),
+                        self._keep(engine, accounting),
+                    )
+                ]
+                await stop.wait()
+                await self._drain(accounting)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await server.close()
+            await accounting.close()
+            await asyncio.to_thread(self._ledger.close)
+            log.info("event=agent_stopped")
+
+    # --- config ---
+
+    def _apply(self, accepted: Accepted, engine: Engine) -> None:
+        """Limits, permissions, keys and routes of this config hold from here on."""
+        engine.reload(accepted.limits, accepted.time_zone)
+        self._key_sets.configure(accepted.config.issuers)
+        self._refresh_tables()
+        self._publish()
+
+    async def _follow_config(self, engine: Engine) -> None:
+        async for update in self._source.updates():
+            accepted = self._store.take(update)
+            if accepted is not None:
+                self._apply(accepted, engine)
+            self._write_status()
+
+    def _refresh_tables(self) -> None:
+        if self._gate is not None:
+            self._gate.tables = self._store.tables()
+
+    # --- Envoy ---
+
+    async def _serve_envoy(self) -> None:
+        # Imported in a thread: admission goes on meanwhile.
+        module = await asyncio.to_thread(importlib.import_module, "bailiwick_sidecar.envoy_link")
+        acked, desired = self._store.acked, self._store.desired
+        link: EnvoyLink = module.EnvoyLink(
+            settings=self.settings,
+            reports=module.Reports(self._acknowledged, self._rejected),
+            before=acked if acked is not None and acked is not desired else None,
+        )
+        self._link = link
+        self._publish()
+        await link.run()
+
+    def _publish(self) -> None:
+        if self._link is not None:
+            self._link.serve(self._store.desired, self._key_sets.by_issuer())
+        self._write_status()
+
+    def _acknowledged(self, digest: str) -> None:
+        self._store.acknowledged(digest)
+        self._refresh_tables()
+        self._write_status()
+
+    def _rejected(self, digest: str, words: str) -> None:
+        self._store.rejected(digest, words)
+        self._write_status()
+
+    def _witness(self, record: Record) -> None:
+        if not isinstance(record, RequestEnd):
+            return
+        if record.id is not None and self._gate is not None:
+            self._gate.calls.forget(record.id)
+        if record.c is not None and UNKNOWN_KEY in record.c:
+            self._key_sets.unknown_key()
+
+    # --- upkeep ---
+
+    async def _open_ledger(self, first: Accepted, journal: FileJournal) -> None:
+        module = await asyncio.to_thread(importlib.import_module, "bailiwick_sidecar.ledger_link")
+        self._ledger.open(module.embedded_ledger(self.settings.ledger, first.config, journal))
+
+    async def _keep(self, engine: Engine, accounting: Accounting) -> None:
+        while True:
+            self._keys.refresh()
+            before, self._envoy_at = self._envoy_at, envoy_started_at(Path(ADMIN_SOCKET))
+            if self._envoy_at is not None and self._envoy_at != before:
+                accounting.envoy_started(self._envoy_at)
+            now = now_ms()
+            engine.expire(now)
+            if self._gate is not None:
+                self._gate.calls.sweep(now)
+            self._write_status()
+            await asyncio.sleep(UPKEEP_SECONDS)
+
+    async def _drain(self, accounting: Accounting) -> None:
+        """Take no new call; wait for those under way, so that their rows say what they used."""
+        log.info("event=agent_draining in_flight=%d", accounting.book.in_flight)
+        if self._gate is not None:
+            self._gate.draining = True
+        end = time.monotonic() + DRAIN_SECONDS
+        await accounting.tail.caught_up()
+        while accounting.book.in_flight and time.monotonic() < end:
+            await accounting.tail.caught_up()
+            await accounting.book.expire(now_ms())
+
+    # --- what is said of it ---
+
+    def _readiness(self) -> Readiness:
+        desired = self._store.desired
+        key_sets = self._key_sets.by_issuer()
+        gate = self._gate
+        return readiness(
+            gate.tables if gate is not None else None,
+            acked=self._envoy_serves(),
+            issuers=len(desired.config.issuers) if desired else 0,
+            key_sets=len(key_sets),
+            key_problems=self._key_sets.problems(),
+            has_key=gate.has_key if gate is not None else lambda _: False,
+        )
+
+    def _envoy_serves(self) -> bool:
+        """True where Envoy has a config: from this process, or still from the one before."""
+        if self._link is not None and self._link.taken:
+            return True
+        older = self._envoy_at is not None and self._envoy_at < self._started_at
+        return older and self._store.acked is not None
+
+    def _reasons(self) -> tuple[str, ...]:
+        return self._readiness().reasons
+
+    def _write_status(self) -> None:
+        state = self._readiness()
+        self._status.write(Status.of(self._store, reasons=state.reasons, warnings=state.warnings))
+
+    def _protocol(self, provider: str) -> str:
+        desired = self._store.desired
+        return desired.tables.protocols.get(provider, "other") if desired else "other"

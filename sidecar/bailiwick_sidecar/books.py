@@ -1,0 +1,64 @@
+"""Admission's and the journal's view of accounting and ledger."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bailiwick_sidecar.accounting.lines import Position
+from bailiwick_sidecar.accounting.model import Intent, Row
+from bailiwick_sidecar.accounting.service import Accounting
+from bailiwick_sidecar.quota.model import AttemptKey
+
+if TYPE_CHECKING:
+    from bailiwick_sidecar.ledger.writer import LedgerWriter, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The accounts that admission works with (see admission/ports.py)."""
+
+    accounting: Accounting
+
+    async def open(self, intent: Intent) -> None:
+        """Journal the intent; after this the attempt may leave.
+
+        Raises:
+            JournalUnwritableError: it must not leave.
+        """
+        await self.accounting.book.open(intent)
+
+    async def ended(self, key: AttemptKey, timeout: float) -> bool:  # noqa: ASYNC109 -- the book's own signature
+        """True as soon as the attempt has its row, False after `timeout` seconds without."""
+        return await self.accounting.book.ended(key, timeout)
+
+    async def caught_up(self) -> None:
+        """Return when every record that Envoy had written by now has been settled."""
+        await self.accounting.tail.caught_up()
+
+
+class LateLedger:
+    """A ledger that may open after the first rows: the journal has them until then."""
+
+    def __init__(self) -> None:
+        self._writer: LedgerWriter | None = None
+
+    def open(self, writer: "LedgerWriter") -> None:
+        """Give rows to this writer from here on."""
+        self._writer = writer
+
+    def offer(self, row: Row, position: Position) -> None:
+        """Take the row, recorded before this place of the journal, or leave it to be re-read."""
+        if self._writer is not None:
+            self._writer.offer(row, position)
+
+    def failing(self) -> bool:
+        """True while the ledger takes nothing."""
+        return self._writer is not None and self._writer.progress().failing_since is not None
+
+    def progress(self) -> "Progress | None":
+        """How the writer stands; None before there is one."""
+        return self._writer.progress() if self._writer is not None else None
+
+    def close(self) -> None:
+        """Write what is there and stop."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,65 @@
+"""Gauges over the agent's parts, asked for at each scrape."""
+
+import time
+from collections.abc import Callable
+
+from bailiwick_sidecar.accounting.service import Accounting
+from bailiwick_sidecar.books import LateLedger
+from bailiwick_sidecar.config.store import ConfigStore
+from bailiwick_sidecar.metrics import AgentMetrics
+from bailiwick_sidecar.quota.engine import Engine
+
+
+def measure(
+    metrics: AgentMetrics,
+    engine: Engine,
+    accounting: Accounting,
+    ledger: LateLedger,
+    store: ConfigStore,
+    *,
+    clock: Callable[[], int],
+) -> None:
+    """Export how the agent's parts stand."""
+    book, journal = accounting.book, accounting.journal
+
+    def waiting() -> float:
+        progress = ledger.progress()
+        return 0 if progress is None else progress.waiting
+
+    def failing() -> float:
+        progress = ledger.progress()
+        since = progress.failing_since if progress is not None else None
+        return 0 if since is None else time.monotonic() - since
+
+    metrics.watch_limits(lambda: engine.all_states(clock()))
+    metrics.watch(
+        "bailiwick_attempts_in_flight", "Attempts without a row yet.", lambda: book.in_flight
+    )
+    metrics.watch(
+        "bailiwick_counter_subjects",
+        "Counters of limits that count each subject by itself.",
+        lambda: engine.subjects,
+    )
+    metrics.watch("bailiwick_journal_bytes", "Size of the journal on disk.", journal.size)
+    metrics.watch(
+        "bailiwick_record_strays", "Records that belong to no open attempt.", lambda: book.strays
+    )
+    metrics.watch("bailiwick_ledger_waiting_rows", "Rows on their way to the ledger.", waiting)
+    metrics.watch(
+        "bailiwick_ledger_failing_seconds",
+        "Since when the ledger takes nothing; 0: it does.",
+        failing,
+    )
+    metrics.watch(
+        "bailiwick_config_sequence", "Number of the newest config that came.", lambda: store.newest
+    )
+    metrics.watch(
+        "bailiwick_config_age_seconds",
+        "Since when the config in force holds.",
+        store.age,
+    )
+    metrics.watch(
+        "bailiwick_config_current",
+        "1 where Envoy serves the newest config, 0 where it does not (yet).",
+        lambda: float(store.current),
+    )
