@@ -12,6 +12,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.accounting.errors import JournalUnwritableError
 from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.answer import Answer, Request
+from bailiwick_sidecar.admission.errors import RefusedError
 from bailiwick_sidecar.admission.front import Front
 from bailiwick_sidecar.admission.gate import Gate
 from bailiwick_sidecar.admission.tables import Tables, live, tables
@@ -187,7 +188,7 @@ class Accounts:
             raise JournalUnwritableError("disk full")
         self.intents.append(intent)
 
-    async def ended(self, key: AttemptKey, timeout: float) -> bool:
+    async def ended(self, key: AttemptKey, timeout: float) -> bool:  # noqa: ASYNC109 -- the book's own signature
         self.waited.append(key)
         return True
 
@@ -233,7 +234,7 @@ class Admission:
         self.front = Front(self.gate, lambda: ())
 
     async def admit(
-        self, stream: str = "s-1", who: dict[str, Any] | None = None, **body: Any
+        self, stream_id: str = "s-1", /, *, who: dict[str, Any] | None = None, **body: Any
     ) -> Answer:
         said = {
             "path": "/v1/chat/completions",
@@ -242,7 +243,7 @@ class Admission:
             "model": "fast",
             **body,
         }
-        headers = {"x-bw-id": stream, "x-bw-jwt": payload(who or claims())}
+        headers = {"x-bw-id": stream_id, "x-bw-jwt": payload(who or claims())}
         return await self.front(Request("POST", "/admit", headers, json.dumps(said).encode()))
 
     async def attempt(self, stream: str, number: int, code: str) -> Answer:
@@ -251,7 +252,10 @@ class Admission:
 
     async def get(self, path: str, who: dict[str, Any] | None = None) -> Answer:
         headers = {"x-bw-jwt": payload(who or claims())}
-        return await self.front(Request("GET", path, headers, b""))
+        try:
+            return await self.front(Request("GET", path, headers, b""))
+        except RefusedError as refused:  # as the server does
+            return refused.refusal.answer()
 
 
 def acked(said: TenantConfig) -> Tables:

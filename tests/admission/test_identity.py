@@ -65,16 +65,22 @@ def test_verified_claims_give_the_caller(said: dict[str, Any], identity: Identit
         (claims(sub=None), "claim_missing"),
         (claims(sub=""), "claim_missing"),
         (CLUSTER, "service_account_not_bound"),
-        ({**CLUSTER, "sub": "system:serviceaccount:other:ranking-api"}, "service_account_not_bound"),
+        (
+            {**CLUSTER, "sub": "system:serviceaccount:other:ranking-api"},
+            "service_account_not_bound",
+        ),
         ({**CLUSTER, "sub": "system:serviceaccount:acme-prod:x"}, "service_account_not_bound"),
         (
             {**CLUSTER, "sub": "system:serviceaccount:acme-prod:ranking-api:x"},
             "service_account_not_bound",
         ),
-        ({**CLUSTER, "sub": "xsystem:serviceaccount:acme-prod:ranking-api"}, "service_account_not_bound"),
+        (
+            {**CLUSTER, "sub": "xsystem:serviceaccount:acme-prod:ranking-api"},
+            "service_account_not_bound",
+        ),
         (["claims"], "invalid_api_key"),
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_refused(said: object, code: str) -> None:
     """What does not match exactly is nobody; the refusal says what to do."""
     with pytest.raises(RefusedError) as caught:

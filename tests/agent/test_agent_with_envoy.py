@@ -107,8 +107,9 @@ def started(gateway: Gateway, said: dict[str, Any]) -> None:
 def test_calls_are_served_limited_and_accounted(
     gateway: Gateway, providers: tuple[Provider, Provider]
 ) -> None:
-    """A call, a stream and a fallback each carry their own key and leave their own row; a limit
-    refuses with the headers that clients look at; nothing on disk or in metrics holds a key.
+    """A call, a stream and a fallback each carry their own key and leave their own row.
+
+    A limit refuses with the headers that clients look at; no key is on disk or in metrics.
     """
     first, second = providers
     signer = Signer()
@@ -138,9 +139,7 @@ def test_calls_are_served_limited_and_accounted(
     assert [call["headers"]["authorization"] for call in second.seen] == ["Bearer sk-CANARY-B"]
     assert {call["body"]["model"] for call in first.seen} == {"model-a"}
     assert "metadata" not in first.seen[0]["body"]
-    made = [
-        (row["backend"], row["attempt"], row["state"], row["status"]) for row in rows(gateway)
-    ]
+    made = [(row["backend"], row["attempt"], row["state"], row["status"]) for row in rows(gateway)]
     assert made[:4] == [
         ("a", 1, "settled", 200),
         ("a", 1, "settled", 200),
