@@ -52,7 +52,7 @@ def list_prices(providers: Iterable[ClusterModelProvider | ModelProvider]) -> Ca
         for model in provider.spec.models:
             key = (base_url, model.name)
             if key not in catalogue and (found := _find(base_url, model.name)) is not None:
-                prices = tuple(_dated(found))
+                prices = tuple(dated_prices(found))
                 if prices:
                     catalogue[key] = prices
     return catalogue
@@ -66,7 +66,8 @@ def _find(base_url: str, model: str) -> ModelInfo | None:
     return found
 
 
-def _dated(model: ModelInfo) -> Iterator[CataloguePrice]:
+def dated_prices(model: ModelInfo) -> Iterator[CataloguePrice]:
+    """The model's prices by the day from which they hold; none where it is not priced by token."""
     conditional = model.prices
     if isinstance(conditional, ModelPrice):
         conditional = [ConditionalPrice(prices=conditional)]

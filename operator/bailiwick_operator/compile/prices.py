@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -63,12 +63,19 @@ class PriceTables:
     currency: str
 
 
-def read_books(books: Iterable[PriceBook]) -> BookEntries:
-    """The entries of all books that can be read; `check_price_book` says which can't."""
+def involved_books(books: Iterable[PriceBook], providers: Collection[str]) -> list[PriceBook]:
+    """The books that price a model of one of these ClusterModelProviders."""
+    return [
+        book for book in books if any(entry.provider in providers for entry in book.spec.entries)
+    ]
+
+
+def read_books(books: Iterable[PriceBook], providers: Collection[str]) -> BookEntries:
+    """Their entries for these providers as far as they can be read; `shared` says which can't."""
     entries: dict[tuple[str, str], list[BookEntry]] = defaultdict(list)
     for book in books:
         for entry in book.spec.entries:
-            since = moment(entry.from_)
+            since = moment(entry.from_) if entry.provider in providers else None
             if since is not None:
                 entries[entry.provider, entry.model].append(
                     BookEntry(

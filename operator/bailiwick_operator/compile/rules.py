@@ -58,12 +58,13 @@ def tenant_rules(tenant: Tenant, routes: frozenset[str], out: Report) -> list[Ru
 
     def add(kind: Origin, where: str, path: str, subject: Subject, limits: Limits) -> None:
         check_subject(subject, tenant, known, out, path=f"{path}.subject")
+        scope = scope_of(subject)
         rules.extend(
             Rule(
                 id=f"{origin}/{where}#{figure.name}",
                 origin=kind,
                 mode=Limit.MODE_ENFORCE,
-                scope=scope_of(subject),
+                scope=scope,
                 figure=figure,
                 thresholds=(),
                 report=out,
@@ -96,12 +97,13 @@ def quota_rules(
     found = list(figures(spec.limits, out, path="spec.limits"))
     if out.refused:
         return
+    scope = scope_of(spec.subject)
     for figure in found:
         yield Rule(
             id=f"Quota/{quota.metadata.name}#{figure.name}",
             origin=Origin.QUOTA,
             mode=_MODE[spec.mode],
-            scope=scope_of(spec.subject),
+            scope=scope,
             figure=figure,
             thresholds=tuple(sorted(set(spec.thresholds))),
             report=out,

@@ -81,8 +81,7 @@ def check_subject(
     path: str,
 ) -> None:
     """Refuse a subject that matches nothing; `routes` is None where any name may exist."""
-    named_twice = {name for name, _ in scope_of(subject).fixed} & scope_of(subject).each
-    if named_twice:
+    if any(getattr(subject, _NAME[dimension]) for dimension in subject.each):
         out.refuse(
             f"{path}.each",
             Reason.INVALID,

@@ -14,11 +14,12 @@ from bailiwick_operator.compile.inputs import CompileInput, CompileResult
 from bailiwick_operator.compile.limits import combine, money_is_limited
 from bailiwick_operator.compile.ownership import check_gateways, check_namespaces, check_ownership
 from bailiwick_operator.compile.policy import apply_policy
-from bailiwick_operator.compile.prices import PriceTables, read_books
+from bailiwick_operator.compile.prices import BookEntries, PriceTables, involved_books, read_books
 from bailiwick_operator.compile.providers import resolve_cluster_provider, resolve_own_provider
 from bailiwick_operator.compile.references import is_readable, readable, report
 from bailiwick_operator.compile.routes import compile_routes
 from bailiwick_operator.compile.rules import Rule, quota_rules, tenant_rules
+from bailiwick_operator.compile.shared import check_price_books
 from bailiwick_operator.compile.teams import compile_teams
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
 
@@ -61,8 +62,7 @@ def compile_tenant(inputs: CompileInput, now: datetime) -> CompileResult:
             tenant=tenant,
             providers=providers,
             prices=PriceTables(
-                # What is wrong with a book is the same for every tenant: `shared` says it.
-                books=read_books(readable(inputs.price_books, Reports())),
+                books=_books(inputs, providers, reports),
                 catalogue=inputs.catalogue,
                 currency=tenant.spec.currency,
             ),
@@ -106,6 +106,13 @@ def _providers(inputs: CompileInput, reports: Reports) -> Providers:
         for provider in readable(inputs.providers, reports)
     ]
     return {provider.config.name: provider for provider in resolved}
+
+
+def _books(inputs: CompileInput, providers: Providers, reports: Reports) -> BookEntries:
+    names = {provider.book_name for provider in providers.values() if provider.book_name}
+    books = readable(involved_books(inputs.price_books, names), reports)
+    check_price_books(books, inputs.cluster_providers, reports)
+    return read_books(books, names)
 
 
 def _used(config: TenantConfig, providers: Providers) -> list[Provider]:
