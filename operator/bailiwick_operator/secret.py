@@ -16,6 +16,9 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(…)"
 
+    def __format__(self, _: str) -> str:
+        return repr(self)
+
     def __bool__(self) -> bool:
         return bool(self._value)
 

@@ -37,9 +37,9 @@ class Peer(Part, frozen=True, kw_only=True):
 class GatewaySettings(Part, frozen=True, kw_only=True):
     """What all gateways of a cluster share; the chart's values.
 
-    `drain_seconds` is how long a gateway that goes away lets streams run on. `private_ranges` are
-    the private address ranges that gateways may reach; other private and link-local ones they may
-    not.
+    `drain_seconds` is how long a gateway that goes away lets streams run on. `concurrency` is the
+    number of Envoy's worker threads. `private_ranges` are the private address ranges that gateways
+    may reach; other private and link-local ones they may not.
     """
 
     image: str
@@ -54,6 +54,7 @@ class GatewaySettings(Part, frozen=True, kw_only=True):
     audience: str = "bailiwick-operator"
     token_seconds: int = 3600
     drain_seconds: int = 120
+    concurrency: int = 1
     dns: Peer = Peer(namespace_labels={"kubernetes.io/metadata.name": "kube-system"})
     monitoring: tuple[Peer, ...] = ()
     private_ranges: tuple[str, ...] = ()

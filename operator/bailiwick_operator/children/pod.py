@@ -18,9 +18,9 @@ from bailiwick_operator.children.naming import (
 from bailiwick_operator.kube.model import Manifest
 
 RUN = "/run/bailiwick"
-"""Sockets and Envoy's bootstrap; shared by both containers, gone with the pod."""
+"""Sockets, Envoy's bootstrap and records; shared by both containers, gone with the pod."""
 DATA = "/var/lib/bailiwick"
-"""Journal, records and ledger spool."""
+"""Journal and ledger spool."""
 CONFIG = "/etc/bailiwick/config"
 """`current/` and `acked/` as the operator wrote them."""
 OPERATOR = "/var/run/secrets/bailiwick/operator"
@@ -39,6 +39,8 @@ def build_pod_template(gateway: Gateway) -> Manifest:
         "serviceAccountName": GATEWAY,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # The agent tells by Envoy's start time whether calls died with an Envoy before.
+        "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": settings.drain_seconds + SETTLE_S,
         "securityContext": {
             "runAsNonRoot": True,
@@ -79,19 +81,7 @@ def _agent(gateway: Gateway) -> Manifest:
         **_container(gateway, "agent", settings.agent),
         "restartPolicy": "Always",
         "args": ["agent"],
-        "env": [
-            {"name": "BAILIWICK_NAMESPACE", "value": gateway.namespace},
-            {"name": "BAILIWICK_RUN_DIR", "value": RUN},
-            {"name": "BAILIWICK_DATA_DIR", "value": DATA},
-            {"name": "BAILIWICK_CONFIG_DIR", "value": CONFIG},
-            {"name": "BAILIWICK_HTTP_PORT", "value": str(HTTP_PORT)},
-            {"name": "BAILIWICK_METRICS_PORT", "value": str(METRICS_PORT)},
-            {"name": "BAILIWICK_OPERATOR_ADDRESS", "value": settings.operator_address},
-            {"name": "BAILIWICK_OPERATOR_CA", "value": f"{CONFIG}/current/{CA_FILE}"},
-            {"name": "BAILIWICK_OPERATOR_TOKEN", "value": f"{OPERATOR}/token"},
-            {"name": "BAILIWICK_POD_NAME", **_field("metadata.name")},
-            {"name": "BAILIWICK_POD_UID", **_field("metadata.uid")},
-        ],
+        "env": _environment(gateway),
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
         "livenessProbe": {**probe, "periodSeconds": 10, "timeoutSeconds": 5},
@@ -110,10 +100,7 @@ def _envoy(gateway: Gateway) -> Manifest:
     return {
         **_container(gateway, "envoy", gateway.settings.envoy),
         "args": ["envoy"],
-        "env": [
-            {"name": "BAILIWICK_RUN_DIR", "value": RUN},
-            {"name": "BAILIWICK_DATA_DIR", "value": DATA},
-        ],
+        "env": _environment(gateway),
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         # Ready: the listener is there, the agent answers, and it has a config that Envoy took.
         "readinessProbe": {
@@ -131,6 +118,27 @@ def _envoy(gateway: Gateway) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
         ],
     }
+
+
+def _environment(gateway: Gateway) -> list[Manifest]:
+    settings = gateway.settings
+    values = {
+        "NAMESPACE": gateway.namespace,
+        "RUN_DIR": RUN,
+        "DATA_DIR": DATA,
+        "CONFIG_DIR": CONFIG,
+        "HTTP_PORT": str(HTTP_PORT),
+        "METRICS_PORT": str(METRICS_PORT),
+        "CONCURRENCY": str(settings.concurrency),
+        "OPERATOR_ADDRESS": settings.operator_address,
+        "OPERATOR_CA": f"{CONFIG}/current/{CA_FILE}",
+        "OPERATOR_TOKEN": f"{OPERATOR}/token",
+    }
+    return [
+        *({"name": f"BAILIWICK_{name}", "value": value} for name, value in values.items()),
+        {"name": "BAILIWICK_POD_NAME", **_field("metadata.name")},
+        {"name": "BAILIWICK_POD_UID", **_field("metadata.uid")},
+    ]
 
 
 def _container(gateway: Gateway, name: str, resources: Resources) -> Manifest:
@@ -160,7 +168,7 @@ def _volumes(gateway: Gateway) -> list[Manifest]:
         {"persistentVolumeClaim": {"claimName": GATEWAY}} if gateway.storage else {"emptyDir": {}}
     )
     return [
-        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+        {"name": "run", "emptyDir": {"sizeLimit": "1Gi"}},
         {"name": "data", **data},
         {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         {

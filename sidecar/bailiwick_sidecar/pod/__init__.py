@@ -1,0 +1,1 @@
+"""How a gateway runs in a pod: one command, `bailiwick-gateway`, in each of its containers."""

@@ -1,0 +1,62 @@
+"""What the pod's manifest says to its containers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bailiwick_contract.errors import BailiwickError
+
+
+class PodEnvironmentError(BailiwickError):
+    """A variable that the pod's manifest should set is missing or can't be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The variables, by what they mean."""
+
+    namespace: str
+    run_dir: Path
+    data_dir: Path
+    config_dir: Path
+    http_port: int
+    metrics_port: int
+    operator_address: str
+    operator_ca: Path
+    operator_token: Path
+    pod_name: str
+    pod_uid: str
+    concurrency: int
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> "Environment":
+        """The environment of this container; raises PodEnvironmentError that names the variable."""
+
+        def text(name: str, default: str = "") -> str:
+            value = variables.get(f"BAILIWICK_{name}", default)
+            if not value:
+                raise PodEnvironmentError(
+                    f"BAILIWICK_{name} is not set: the operator's manifest of this pod sets it"
+                )
+            return value
+
+        def number(name: str, default: str) -> int:
+            value = text(name, default)
+            if not value.isascii() or not value.isdecimal():
+                raise PodEnvironmentError(f"BAILIWICK_{name}={value!r} is no number")
+            return int(value)
+
+        return cls(
+            namespace=text("NAMESPACE"),
+            run_dir=Path(text("RUN_DIR", "/run/bailiwick")),
+            data_dir=Path(text("DATA_DIR", "/var/lib/bailiwick")),
+            config_dir=Path(text("CONFIG_DIR", "/etc/bailiwick/config")),
+            http_port=number("HTTP_PORT", "8080"),
+            metrics_port=number("METRICS_PORT", "9090"),
+            operator_address=text("OPERATOR_ADDRESS"),
+            operator_ca=Path(text("OPERATOR_CA")),
+            operator_token=Path(text("OPERATOR_TOKEN")),
+            pod_name=text("POD_NAME"),
+            pod_uid=text("POD_UID"),
+            concurrency=number("CONCURRENCY", "1"),
+        )
