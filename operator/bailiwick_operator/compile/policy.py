@@ -1,14 +1,12 @@
 """The tenant's plain settings: money, time, tags, outages, logging."""
 
-from functools import cache
-from zoneinfo import ZoneInfo
-
 from bailiwick_contract.v1.tenant_config_pb2 import (
     Logging,
     OnOutage,
     TenantConfig,
     UnpricedModels,
 )
+from bailiwick_operator.api.rules import is_time_zone
 from bailiwick_operator.api.v1alpha1 import Tenant, serving
 from bailiwick_operator.api.v1alpha1 import tenant as api
 from bailiwick_operator.compile.findings import Report
@@ -50,14 +48,3 @@ def apply_policy(tenant: Tenant, config: TenantConfig, out: Report) -> None:
     config.on_outage.ledger = _LEDGER[outage.ledger]
     config.logging.content = _CONTENT[logging.content]
     config.logging.retention_days = logging.retention_days or 0
-
-
-@cache
-def is_time_zone(name: str) -> bool:
-    """True where the time zone database has this zone."""
-    try:
-        ZoneInfo(name)
-    except (LookupError, ValueError, OSError):
-        # A name such as "../x" or "Europe" is a path that must not or can't be opened.
-        return False
-    return True

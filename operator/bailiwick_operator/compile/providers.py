@@ -83,6 +83,21 @@ def resolve_cluster_provider(
     )
 
 
+def check_own_hosts(tenant: Tenant, out: Report) -> None:
+    """Refuse hosts that no ModelProvider could ever name."""
+    own = tenant.spec.own_providers
+    for index, allowed in enumerate(own.hosts if own is not None else ()):
+        try:
+            _authority(allowed.host, 443)
+        except AddressError as error:
+            out.refuse(
+                f"spec.ownProviders.hosts[{index}].host",
+                Reason.INVALID,
+                str(error),
+                cure=error.cure,
+            )
+
+
 def resolve_own_provider(
     provider: ModelProvider, tenant: Tenant, namespace: str, out: Report
 ) -> ResolvedProvider:
@@ -178,6 +193,7 @@ def _region(config: ProviderConfig, tenant: Tenant, out: Report) -> str:
             if _authority(allowed.host, default) == (config.host, config.port):
                 return allowed.region
         except AddressError:
+            # The Tenant says so.
             continue
     out.refuse(
         "spec.baseURL",

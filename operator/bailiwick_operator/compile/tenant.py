@@ -15,7 +15,11 @@ from bailiwick_operator.compile.limits import combine, money_is_limited
 from bailiwick_operator.compile.ownership import check_gateways, check_namespaces, check_ownership
 from bailiwick_operator.compile.policy import apply_policy
 from bailiwick_operator.compile.prices import BookEntries, PriceTables, involved_books, read_books
-from bailiwick_operator.compile.providers import resolve_cluster_provider, resolve_own_provider
+from bailiwick_operator.compile.providers import (
+    check_own_hosts,
+    resolve_cluster_provider,
+    resolve_own_provider,
+)
 from bailiwick_operator.compile.references import is_readable, readable, report
 from bailiwick_operator.compile.routes import compile_routes
 from bailiwick_operator.compile.rules import Rule, quota_rules, tenant_rules
@@ -46,6 +50,7 @@ def compile_tenant(inputs: CompileInput, now: datetime) -> CompileResult:
     )
     check_namespaces(tenant, out)
     check_gateways(inputs, out)
+    check_own_hosts(tenant, out)
     apply_policy(tenant, config, out)
     config.issuers.extend(compile_issuers(inputs, out))
     config.service_accounts.extend(compile_bindings(inputs, out))
