@@ -31,7 +31,7 @@ CODES: Final[Mapping[str, Code]] = {
     # Who calls
     "invalid_api_key": Code(
         401,
-        "authentication_error",
+        INVALID,
         "The token was accepted but its claims cannot be read: {reason}. Ask your identity"
         " provider for a JSON Web Token with a JSON object as its payload.",
     ),
@@ -148,6 +148,15 @@ CODES: Final[Mapping[str, Code]] = {
         500, SERVER, "The gateway failed on this request. Its log names the request's id."
     ),
 }
+
+PROXY_CODES: Final[Mapping[str, tuple[int, str]]] = {
+    "invalid_request": (400, INVALID),
+    "request_timeout": (408, INVALID),
+    "unsupported_media_type": (415, INVALID),
+    "upstream_unavailable": (503, SERVER),
+    "upstream_timeout": (504, SERVER),
+}
+"""Status and type of what Envoy and its scripts answer by themselves, beside codes of the above."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+"""An agent's metrics with every figure moved once."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
+from bailiwick_sidecar.books import LateLedger
+from bailiwick_sidecar.config.store import ConfigStore
+from bailiwick_sidecar.measured import measure
+from bailiwick_sidecar.metrics import AgentMetrics
+from bailiwick_sidecar.quota.engine import Engine
+from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
+from bailiwick_sidecar.quota.model import Amounts, Caller, LimitKind, Reservation
+
+CALLER = Caller("search", "ranking", "alice", "fast", "shared")
+NOW = 1_790_000_000_000
+
+
+def intent(**changes: object) -> Intent:
+    said = {
+        "key": ("stream-7", 1), "admitted_at": NOW, "deadline": NOW, "caller": CALLER,
+        "cost_center": "4711", "tags": (("customer", "c-1"),), "backend": "a",
+        "provider": "P/a", "model": "gpt", "alias": "default", "operation": "chat",
+        "stream": True, "input_bound": 100, "output_bound": 50, "cost_bound": 9,
+        "price_source": "list", "rates": (0,) * 7, **changes,
+    }  # fmt: skip
+    return Intent(**said)  # type: ignore[arg-type]
+
+
+def row(state: RowState = RowState.SETTLED, **changes: object) -> Row:
+    said = {
+        "intent": intent(), "state": state, "ended_at": NOW, "status": 200,
+        "usage": Usage(input=80, output=20, cached_input=5), "cost": 25 * 10**10,
+        "duration_ms": 1500, "first_byte_ms": 300, "reason": "usage", **changes,
+    }  # fmt: skip
+    return Row(**said)  # type: ignore[arg-type]
+
+
+def exercised() -> AgentMetrics:
+    """Metrics of an agent that admitted, refused, and ended an attempt."""
+    metrics = AgentMetrics(lambda _: "openai")
+    limits = CompiledLimits([CompiledLimit("Quota/q#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)])
+    engine = Engine(limits, "UTC")
+    engine.reserve(Reservation(("s", 1), CALLER, Amounts(1, 1), NOW), NOW)
+    book = SimpleNamespace(in_flight=2, strays=1)
+    accounting = SimpleNamespace(book=book, journal=SimpleNamespace(size=lambda: 4096))
+    measure(
+        metrics,
+        engine,
+        accounting,  # type: ignore[arg-type]  # only what a scrape asks for
+        LateLedger(),
+        ConfigStore(Path("none")),
+        clock=lambda: NOW,
+    )
+    metrics.admitted(intent())
+    metrics.refused("rate_limit_exceeded", team="search", limit="Quota/q#rpm")
+    metrics.ended(row(), overshoot=7, currency="USD")
+    return metrics
+
+
+def exposed(metrics: AgentMetrics) -> dict[str, tuple[str, frozenset[str]]]:
+    """Type and labels of each metric as a scrape gives it."""
+    found = {}
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name.endswith("_created"):
+            continue
+        labels = {label for sample in family.samples for label in sample.labels}
+        found[name] = (family.type, frozenset(labels - {"le"}))
+    return found
