@@ -126,6 +126,37 @@ class Signer:
         return jwt.encode(said, self._key, algorithm="ES256", headers={"kid": self.kid})
 
 
+class KeySet:
+    """An issuer's key set behind an address; `asked` are the moments at which it was fetched."""
+
+    def __init__(self, *signers: Signer) -> None:
+        self.signers = list(signers)
+        self.asked: list[float] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(time.monotonic())
+                text = json.dumps({"keys": [one.jwk() for one in outer.signers]}).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.uri = f"http://127.0.0.1:{self._server.server_address[1]}/jwks.json"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
 class Gateway:
     """One agent and one Envoy in a folder."""
 

@@ -2,12 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent.gateway_process import ISSUER, Gateway, Provider, Signer, wait_for
+from agent.gateway_process import ISSUER, Gateway, KeySet, Provider, Signer, wait_for
 
 
 @pytest.fixture
@@ -153,3 +156,130 @@ def test_calls_are_served_limited_and_accounted(
     leaks = [file for file in files if b"CANARY" in file.read_bytes()]
     assert leaks == [gateway.secrets]
     assert "CANARY" not in exposition
+
+
+def in_background(call: Callable[[], int]) -> tuple[list[int], Callable[[], None]]:
+    """Statuses of calls made without pause, and what ends them."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            statuses.append(call())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join()
+
+    return statuses, end
+
+
+def test_an_edit_takes_effect_without_a_dropped_call_and_a_wrong_one_changes_nothing(
+    gateway: Gateway, providers: tuple[Provider, Provider]
+) -> None:
+    """New limits, an alias and a moved provider hold soon; what no agent or Envoy takes is said."""
+    first, second = providers
+    signer = Signer()
+    good = config(signer, first, second)
+    started(gateway, good)
+    token = signer.token()
+    statuses, end = in_background(lambda: gateway.chat(token)[0])
+    try:
+        digest = gateway.status()["acked"]
+        moved = config(signer, second, first, limit("TOKENS_PER_MINUTE", 10_000_000))
+        moved["routes"][0]["aliases"].append("quick")
+        gateway.write(moved)
+        began = time.monotonic()
+        wait_for("the new alias", lambda: gateway.chat(token, model="quick")[0] == 200)
+        took = time.monotonic() - began
+        wait_for("the ACK", lambda: gateway.status()["acked"] != digest)
+        digest = gateway.status()["acked"]
+        wait_for("the moved provider", lambda: len(second.seen) > 1)
+
+        gateway.write(b"\xff no config")
+        wait_for("its refusal", lambda: "cannot be read" in gateway.status()["error"])
+        refused = config(signer, first, second)
+        refused["providers"][0]["caBundle"] = "no certificate"
+        refused["providers"][0]["tls"] = True
+        gateway.write(refused)
+        wait_for("Envoy's words", lambda: "Envoy refused" in gateway.status()["error"])
+        assert gateway.chat(token, model="quick")[0] == 404, "permissions hold at once"
+        assert gateway.chat(token)[0] == 200
+        gateway.write(moved)
+        wait_for("the good one again", lambda: not gateway.status()["error"])
+    finally:
+        end()
+
+    assert set(statuses) == {200}, statuses
+    assert gateway.status()["acked"] == digest
+    assert took < 10
+    assert {call["headers"]["authorization"] for call in first.seen + second.seen} == {
+        "Bearer sk-CANARY-A"
+    }
+
+
+@pytest.mark.parametrize("victim", ["agent", "envoy"])
+def test_a_killed_process_comes_back_with_its_counters(
+    gateway: Gateway, providers: tuple[Provider, Provider], victim: str
+) -> None:
+    """Meanwhile callers get 503 `gateway_unavailable`, nobody, or an answer; no row is lost."""
+    first, second = providers
+    signer = Signer()
+    started(gateway, config(signer, first, second, limit("REQUESTS_PER_MINUTE", 1000)))
+    token = signer.token()
+    for _ in range(5):
+        assert gateway.chat(token)[0] == 200
+    first.hold.clear()
+    hanging, end = in_background(lambda: gateway.chat(token)[0])
+    wait_for("a call under way", lambda: len(first.seen) == 6)
+
+    process = gateway.agent if victim == "agent" else gateway.envoy
+    assert process is not None
+    process.kill()
+    process.wait()
+    answers = []
+    if victim == "agent":
+        answers.append(gateway.chat(token))
+        gateway.config.write_bytes(b"damaged meanwhile")
+        gateway.start_agent()
+    else:
+        gateway.start_envoy()
+    first.hold.set()
+    wait_for("an answer", lambda: (answers.append(gateway.chat(token)), answers[-1][0] == 200)[1])
+    end()
+    served = sum(answer[0] == 200 for answer in answers) + hanging.count(200)
+    made = wait_for("rows", lambda: (r := rows(gateway)) and len(r) == len(first.seen) and r)
+
+    assert {answer[0] for answer in answers} <= {0, 200, 503}
+    for status, body, _ in answers:
+        assert status != 503 or json.loads(body)["error"]["code"] == "gateway_unavailable"
+    states = Counter(row["state"] for row in made)
+    assert states["settled"] == 5 + served
+    assert states["unknown"] == (1 if victim == "envoy" else 0)
+    usage = json.loads(gateway.get("/v1/usage", token=token)[1])
+    assert usage["data"][0]["used"] == len(made)
+
+
+def test_a_new_key_of_the_issuer_is_fetched_when_a_token_names_it(
+    gateway: Gateway, providers: tuple[Provider, Provider]
+) -> None:
+    """No restart and no wait for the next regular fetch; the old key ends with its set."""
+    first, second = providers
+    old, new = Signer("old"), Signer("new")
+    keys = KeySet(old)
+    try:
+        said = config(old, first, second)
+        said["issuers"][0].pop("jwksInline")
+        said["issuers"][0]["jwksUri"] = keys.uri
+        started(gateway, said)
+        assert gateway.chat(old.token())[0] == 200
+        keys.signers = [new]
+        assert gateway.chat(new.token())[0] == 401
+        wait_for("the new key", lambda: gateway.chat(new.token())[0] == 200)
+        assert gateway.chat(old.token())[0] == 401
+        assert len(keys.asked) == 2
+    finally:
+        keys.close()
