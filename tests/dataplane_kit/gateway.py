@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import http.client
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -125,16 +127,19 @@ class Gateway:
 
     def admin(self, path: str, method: str = "GET") -> str:
         """An answer of Envoy's admin interface."""
-        transport = httpx.HTTPTransport(uds=str(self.directory / "admin.sock"))
-        with httpx.Client(transport=transport) as client:
-            return client.request(method, f"http://admin{path}").text
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(self.directory / "admin.sock"))
+            wire.sendall(f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+            answer = http.client.HTTPResponse(wire)
+            answer.begin()
+            return answer.read().decode()
 
     def _listening(self) -> int:
         assert self.envoy is not None
         assert self.envoy.poll() is None, self.log()
         try:
             listeners = json.loads(self.admin("/listeners?format=json"))
-        except (httpx.TransportError, ValueError):
+        except (OSError, ValueError):
             return 0
         for one in listeners.get("listener_statuses", ()):
             return int(one["local_address"]["socket_address"]["port_value"])

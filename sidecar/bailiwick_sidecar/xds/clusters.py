@@ -10,9 +10,8 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     CircuitBreakers,
     CircuitBreakersThresholds,
     Cluster,
+    ClusterCustomClusterType,
     ClusterDiscoveryType,
-    ClusterDnsLookupFamily,
-    ClusterRefreshRate,
 )
 from envoy_data_plane.envoy.config.core.v3 import (
     DataSource,
@@ -27,6 +26,8 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     LbEndpoint,
     LocalityLbEndpoints,
 )
+from envoy_data_plane.envoy.extensions.clusters.common.dns.v3 import DnsLookupFamily
+from envoy_data_plane.envoy.extensions.clusters.dns.v3 import DnsCluster, DnsClusterRefreshRate
 from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import UpstreamCodec
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
@@ -54,6 +55,8 @@ from bailiwick_sidecar.xds.timeouts import Phases, phases
 
 AGENT = "agent"
 _PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+# Port 0 can be connected to by nobody.
+_NOWHERE = "127.0.0.1"
 _WINDOW = 1024 * 1024
 
 
@@ -80,16 +83,11 @@ def _backend(route: Route, backend: Backend, provider: Provider, runtime: Runtim
     literal = _literal(provider.host)
     return Cluster(
         name=cluster_name(code),
-        type=ClusterDiscoveryType.STATIC if literal else ClusterDiscoveryType.STRICT_DNS,
+        type=ClusterDiscoveryType.STATIC if literal else None,
+        cluster_type=None if literal else _dns(),
         connect_timeout=seconds(5),
         per_connection_buffer_limit_bytes=runtime.body_limit,
-        # Happy eyeballs over both families; a name's own lifetime, an unknown name soon again.
-        dns_lookup_family=ClusterDnsLookupFamily.ALL,
-        respect_dns_ttl=not literal,
-        dns_failure_refresh_rate=None
-        if literal
-        else ClusterRefreshRate(base_interval=seconds(1), max_interval=seconds(10)),
-        load_assignment=_endpoint(cluster_name(code), provider.host, provider.port),
+        load_assignment=_endpoints(cluster_name(code), provider, literal=literal),
         circuit_breakers=_breakers(),
         transport_socket=_tls(provider, runtime, literal=literal) if provider.tls else None,
         typed_extension_protocol_options={
@@ -106,15 +104,34 @@ def _literal(host: str) -> bool:
     return True
 
 
-def _endpoint(name: str, host: str, port: int) -> ClusterLoadAssignment:
-    return ClusterLoadAssignment(
-        cluster_name=name,
-        endpoints=[
-            LocalityLbEndpoints(
-                lb_endpoints=[LbEndpoint(endpoint=Endpoint(address=socket(host, port)))]
+def _dns() -> ClusterCustomClusterType:
+    # Happy eyeballs over both families; a name's own lifetime, an unknown name soon again.
+    return ClusterCustomClusterType(
+        name="envoy.clusters.dns",
+        typed_config=packed(
+            DnsCluster(
+                dns_lookup_family=DnsLookupFamily.ALL,
+                respect_dns_ttl=True,
+                dns_failure_refresh_rate=DnsClusterRefreshRate(
+                    base_interval=seconds(1), max_interval=seconds(10)
+                ),
             )
-        ],
+        ),
     )
+
+
+def _endpoints(name: str, provider: Provider, *, literal: bool) -> ClusterLoadAssignment:
+    groups = [_group(provider.host, provider.port)]
+    if not literal:
+        # Without any address Envoy answers at once and tries nobody else. This one is used only
+        # then, refuses to connect, and so lets the next attempt go on to another provider.
+        groups.append(_group(_NOWHERE, 0, priority=1))
+    return ClusterLoadAssignment(cluster_name=name, endpoints=groups)
+
+
+def _group(host: str, port: int, priority: int = 0) -> LocalityLbEndpoints:
+    endpoint = LbEndpoint(endpoint=Endpoint(address=socket(host, port)))
+    return LocalityLbEndpoints(lb_endpoints=[endpoint], priority=priority)
 
 
 def _breakers() -> CircuitBreakers:

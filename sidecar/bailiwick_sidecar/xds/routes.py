@@ -26,6 +26,8 @@ NAME = "calls"
 AGENT_PATHS = ("/v1/models", "/v1/usage", "/readyz")
 METERED_PATHS = ("/v1/chat/completions", "/v1/embeddings")
 
+# How long a caller may leave the end of an answer unread.
+_FLUSH_TIMEOUT = seconds(60)
 _SERVER_ERRORS = [500, 502, 503, 504, 529]
 
 
@@ -95,7 +97,8 @@ def _backend_route(route: ModelRoute, *, stream: bool) -> Route:
         route=RouteAction(
             inline_cluster_specifier_plugin=ClusterSpecifierPlugin(extension=specifier),
             timeout=limits.request,
-            idle_timeout=limits.stream_idle if stream else seconds(0),
+            idle_timeout=limits.silence(_attempts(route.fallback)) if stream else seconds(0),
+            flush_timeout=_FLUSH_TIMEOUT,
             retry_policy=_retry(
                 route.fallback,
                 RetryPolicy(per_try_timeout=limits.first_byte if stream else limits.attempt),
@@ -105,8 +108,11 @@ def _backend_route(route: ModelRoute, *, stream: bool) -> Route:
     )
 
 
+def _attempts(fallback: Fallback) -> int:
+    return max(1, min(fallback.max_attempts, MAX_ATTEMPTS))
+
+
 def _retry(fallback: Fallback, policy: RetryPolicy, *, stream: bool) -> RetryPolicy:
-    attempts = max(1, min(fallback.max_attempts, MAX_ATTEMPTS))
     conditions: set[str] = set()
     statuses: set[int] = set()
     for when in fallback.when:
@@ -123,7 +129,7 @@ def _retry(fallback: Fallback, policy: RetryPolicy, *, stream: bool) -> RetryPol
         conditions.add("retriable-status-codes")
     policy.retry_on = ",".join(sorted(conditions))
     policy.retriable_status_codes = sorted(statuses)
-    policy.num_retries = attempts - 1
+    policy.num_retries = _attempts(fallback) - 1
     policy.refresh_cluster_on_retry = True
     # Another place is tried at once: there is nothing to wait for.
     policy.retry_back_off = RetryPolicyRetryBackOff(base_interval=millis(1), max_interval=millis(5))

@@ -9,6 +9,8 @@ from bailiwick_sidecar.xds.messages import millis
 _REQUEST_MS = 600_000
 _FIRST_BYTE_MS = 120_000
 _STREAM_IDLE_MS = 120_000
+# For admission and for what lies between attempts.
+_MARGIN = millis(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,15 @@ class Phases:
     """A stream's attempt until its answer begins."""
     stream_idle: dt.timedelta
     """A stream's longest silence after its answer began."""
+
+    def silence(self, attempts: int) -> dt.timedelta:
+        """The longest silence that Envoy can keep for a stream of so many attempts.
+
+        Its one clock for an answer's silence (the route's idle timeout) starts with the request,
+        runs on over retries, and must not cut an attempt that still may wait for its first byte.
+        So it is `stream_idle`, or longer where all attempts together may wait longer than that.
+        """
+        return max(self.stream_idle, attempts * self.first_byte + _MARGIN)
 
 
 def phases(timeouts: Timeouts) -> Phases:

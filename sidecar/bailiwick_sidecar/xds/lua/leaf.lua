@@ -76,7 +76,8 @@ local function on_request(h)
     })
     if not answer then return answers.unavailable(h) end
     if answer[":status"] ~= "200" then return answers.pass(h, answer, refusal) end
-    headers = h:headers()
+    -- Handles die while the script waits.
+    headers, metadata = h:headers(), h:streamInfo():dynamicMetadata()
   end
   local name = answer["x-bw-credential-header"]
   if name then

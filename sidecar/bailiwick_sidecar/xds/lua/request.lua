@@ -142,7 +142,7 @@ local function admitted(h, answer, operation, body, found, order)
     if sub(name, 1, 12) == "x-ratelimit-" then caller[name] = value end
   end
   local metadata = h:streamInfo():dynamicMetadata()
-  metadata:set("bailiwick", "o", { admitted = true, hide = usage == "hide", caller = caller })
+  metadata:set("bailiwick", "o", { route = answer["x-bw-route"], hide = usage == "hide", caller = caller })
   metadata:set("bailiwick.leaf", "e", {
     edits = concat(edits),
     model = span(found.model),
