@@ -116,7 +116,7 @@ class Reserver:
             predecessor=predecessor,
         )
         answer = await self._store.reserve(reservation, intent.admitted_at)
-        if isinstance(answer, Denial):
+        if isinstance(answer, Denial) and answer.retry_after is not None:
             # What would make it fit may stand in a record that Envoy has not flushed yet.
             await self._accounts.caught_up()
             answer = await self._store.reserve(reservation, self._clock())
