@@ -90,6 +90,7 @@ class FileJournal:
         """Lines found to mean nothing: torn by a full disk or a dying process, or foreign."""
         self._end: Appender | None = None
         self._number = 0
+        self._began = 0
         self._contexts: dict[tuple[object, ...], int] = {}
         self._open: dict[AttemptKey, Intent] = {}
         self._shipped: Position = NOWHERE
@@ -168,6 +169,8 @@ class FileJournal:
             if self._end is not None:
                 self._end.close()
             self._end, self._number, self._contexts = end, number, contexts
+            # What was carried over does not count, or many open attempts would fill it at once.
+            self._began = end.size
             self._shipped = shipped
             self._written += 1
         self.prune()
@@ -257,7 +260,7 @@ class FileJournal:
     @property
     def due(self) -> bool:
         """True where the segment is full and `roll` should follow."""
-        return self._end is None or self._end.size >= self._segment_bytes
+        return self._end is None or self._end.size - self._began >= self._segment_bytes
 
     def size(self) -> int:
         """Bytes that the segments take on disk."""

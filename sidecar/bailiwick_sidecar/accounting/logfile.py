@@ -77,22 +77,9 @@ class LogFile:
             self._open(self.path)
             if self._file is None:
                 return []
-        chunk = os.read(self._file.fd, CHUNK)
-        if not chunk:
-            return []
-        place = self.place
-        self._file.offset += len(chunk)
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
         found: list[tuple[int, bytes]] = []
-        for line in lines:
-            if self._skipping:
-                self._skipping = False
-            elif line:
-                found.append((place, line))
-            place += len(line) + 1
-        if len(self._rest) > MAX_LINE:
-            self._skipping, self._rest = True, b""
-            self.torn += 1
+        while not found and (chunk := os.read(self._file.fd, CHUNK)):
+            found = self._split(self._file, chunk)
         return found
 
     def follow(self) -> bool:
@@ -121,10 +108,13 @@ class LogFile:
     def rotate(self) -> None:
         """Give the file another name; the reader stays with it until Envoy has a new one.
 
+        Nothing happens where the path names another file already.
+
         Raises:
             OSError: it can't be renamed.
         """
-        self.path.rename(self.rotated)
+        if self._file is not None and _inode(self.path) == self._file.inode:
+            self.path.rename(self.rotated)
 
     @property
     def waits(self) -> bool:
@@ -137,6 +127,22 @@ class LogFile:
             if file is not None:
                 os.close(file.fd)
         self._file = self._former = None
+
+    def _split(self, file: _File, chunk: bytes) -> list[tuple[int, bytes]]:
+        place = self.place
+        file.offset += len(chunk)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        found: list[tuple[int, bytes]] = []
+        for line in lines:
+            if self._skipping:
+                self._skipping = False
+            elif line:
+                found.append((place, line))
+            place += len(line) + 1
+        if len(self._rest) > MAX_LINE:
+            self._skipping, self._rest = True, b""
+            self.torn += 1
+        return found
 
     def _begin(self, after: TailMark) -> None:
         inode, offset = after

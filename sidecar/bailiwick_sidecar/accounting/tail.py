@@ -126,19 +126,11 @@ class Tail:
 
     async def keep_up(self) -> None:
         """Rotate where it is time, follow the file's name, and mark the place."""
-        async with self._reading:
-            try:
-                if self._file.size >= self._rotate_bytes and not self._file.waits:
-                    self._file.rotate()
-                await self._ask()
-                moved = self._file.follow()
-            except (OSError, LogUnavailableError) as error:
-                log.warning("event=log_not_rotated error=%r", str(error))
-                moved = False
-        if moved:
-            await self.drain()
-        held = self._book.oldest_held()
-        self._mark(self._file.mark(self._file.place if held is None else held))
+        await asyncio.shield(asyncio.ensure_future(self._follow()))
+        try:
+            await self._ask()
+        except LogUnavailableError as error:
+            log.warning("event=log_not_rotated error=%r", str(error))
 
     async def _ask(self) -> None:
         """Asks Envoy for a new file where the path names none, at most once a second."""
@@ -149,9 +141,24 @@ class Tail:
 
     async def _drain(self) -> None:
         async with self._reading:
-            while lines := self._lines():
-                for place, line in lines:
-                    await self._hand_over(place, line)
+            await self._read_all()
+
+    async def _follow(self) -> None:
+        async with self._reading:
+            try:
+                if self._file.follow():
+                    await self._read_all()
+                if self._file.size >= self._rotate_bytes:
+                    self._file.rotate()
+            except OSError as error:
+                log.warning("event=log_not_rotated error=%r", str(error))
+            held = self._book.oldest_held()
+            self._mark(self._file.mark(self._file.place if held is None else held))
+
+    async def _read_all(self) -> None:
+        while lines := self._lines():
+            for place, line in lines:
+                await self._hand_over(place, line)
 
     def _lines(self) -> list[tuple[int, bytes]]:
         try:
