@@ -54,6 +54,8 @@ class SqliteLedger:
         Raises:
             LedgerUnavailableError: the file is locked, unwritable or not of this release.
         """
+        if not rows:
+            return
         try:
             engine = self._engine or self._open()
             with engine.begin() as connection:

@@ -159,9 +159,11 @@ class LedgerWriter:
             if rows and not self._write(rows):
                 return
             with self._changed:
-                if cursor.place == self._journal.end:
-                    self._live = not self._closing.is_set()
-                    return
+                done = cursor.place == self._journal.end
+                self._live = done and not self._closing.is_set()
+            if done:
+                self._journal.shipped(cursor.place)  # older segments hold nothing any more
+                return
 
     def _follow(self) -> None:
         """Writes what is offered, until it is too much or the writer is closed."""
