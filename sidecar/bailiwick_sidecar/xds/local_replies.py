@@ -32,6 +32,10 @@ def local_replies() -> LocalReplyConfig:
         # What a script or the agent answered stands as it is.
         ResponseMapper(filter=noted("own")),
         _error(with_status(401), "invalid_api_key", "Not authorised: %LOCAL_REPLY_BODY%."),
+        # Envoy says 403 of a token for another audience.
+        _error(
+            with_status(403), "invalid_api_key", "Not authorised: %LOCAL_REPLY_BODY%.", status=401
+        ),
         _error(
             with_status(404),
             "not_found",

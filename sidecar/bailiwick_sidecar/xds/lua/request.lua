@@ -168,7 +168,7 @@ local function on_request(h)
   h:streamInfo():dynamicMetadata():set("bailiwick", "p", path)
   local reason = media_refusal(headers)
   if reason then return answers.refuse(h, 415, "unsupported_media_type", reason) end
-  if (tonumber(headers:get("content-length")) or 0) > BODY_LIMIT then
+  if tonumber(headers:get("content-length") or 0) > BODY_LIMIT then
     return answers.refuse(h, 413, "request_too_large", "The body is larger than 16 MiB.")
   end
   local id, token, tags = headers:get("x-request-id"), headers:get("x-bw-jwt"), headers:get("x-bailiwick-tags")
