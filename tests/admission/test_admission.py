@@ -361,6 +361,15 @@ def test_usage_shows_the_callers_own_limits() -> None:
     assert budget["resets_at"].startswith("2026-10-01T00:00:00")
 
 
+@pytest.mark.parametrize("model", ["", "Fast", " fast", "fast\x00", "x" * 10_000])
+def test_a_name_that_is_no_alias_is_404(model: str) -> None:
+    """Only the exact alias is the model; the message shows the name, cut."""
+    answer = asyncio.run(Admission().admit(model=model))
+
+    assert (answer.status, error(answer)["code"]) == (404, "model_not_found")
+    assert len(answer.body) < 400
+
+
 def test_other_paths_are_404() -> None:
     """Nothing else is here."""
     answer = asyncio.run(Admission().get("/v1/files"))
