@@ -306,11 +306,7 @@ class Engine:
         )
 
     def _seen_by(self, caller: Caller) -> Iterator[Counter]:
-        for limit_id in sorted(self.limits.by_id):
-            limit = self.limits.by_id[limit_id]
-            if not limit.may_apply(caller):
-                continue
-            values = limit.values(caller)
+        for limit, values in self.limits.applied_to_sender(caller):
             if all(value for _, value in values):
                 yield self._store.get(limit, values) or new_counter(limit, values)
             else:

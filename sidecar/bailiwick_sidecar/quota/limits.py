@@ -100,12 +100,14 @@ class Applied(NamedTuple):
 class CompiledLimits:
     """All limits of one config; either every one is sound, or none is taken."""
 
-    __slots__ = ("applied", "by_id", "counts_money")
+    __slots__ = ("applied", "applied_to_sender", "by_id", "counts_money")
 
     def __init__(self, limits: Iterable[CompiledLimit]) -> None:
-        self.by_id = {limit.id: limit for limit in limits}
+        self.by_id = {limit.id: limit for limit in sorted(limits, key=lambda limit: limit.id)}
         self.applied = lru_cache(CACHED_CALLERS)(self._applied)
         """Caller → the limits that apply to it, in the order of their ids."""
+        self.applied_to_sender = lru_cache(CACHED_CALLERS)(self._applied_to_sender)
+        """As `applied`, where an empty route or tier stands for any."""
         self.counts_money = lru_cache(CACHED_CALLERS)(self._counts_money)
         """Caller → True where an enforced budget applies, so that a price is needed."""
 
@@ -138,8 +140,15 @@ class CompiledLimits:
     def _applied(self, caller: Caller) -> tuple[Applied, ...]:
         return tuple(
             Applied(limit, limit.values(caller))
-            for _, limit in sorted(self.by_id.items())
+            for limit in self.by_id.values()
             if limit.applies(caller)
+        )
+
+    def _applied_to_sender(self, caller: Caller) -> tuple[Applied, ...]:
+        return tuple(
+            Applied(limit, limit.values(caller))
+            for limit in self.by_id.values()
+            if limit.may_apply(caller)
         )
 
     def _counts_money(self, caller: Caller) -> bool:
