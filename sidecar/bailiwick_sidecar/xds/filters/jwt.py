@@ -24,8 +24,24 @@ PAYLOAD_HEADER = "x-bw-jwt"
 OPEN_PATHS = ("/healthz", "/readyz")
 _CLOCK_SKEW_SECONDS = 30
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
-# Nothing was ever signed with this: an issuer whose keys are not known refuses every token.
-_NO_KEYS = json.dumps({"keys": []})
+# A point of P-256 taken from a hash (SHA-256 of "bailiwick: nobody's key 0", the smaller y): nobody
+# knows its private half, so that an issuer whose keys are not known refuses every token. Envoy
+# takes no empty key set.
+_NOBODY = json.dumps(
+    {
+        "keys": [
+            {
+                "kty": "EC",
+                "crv": "P-256",
+                "alg": "ES256",
+                "kid": "nobody",
+                "x": "1_tKDU0iirAxULegPSqof2vj_PRb8julrusue4-SbJI",
+                "y": "FHFhKy3L68DgYk23V0qkG88KdhwYjsE0ikziJcaC924",
+            }
+        ]
+    }
+)
+_NOBODYS_ISSUER = "urn:bailiwick:nobody"
 
 
 def jwt_filter() -> HttpFilter:
@@ -42,6 +58,9 @@ def jwt_extension(config: TenantConfig, runtime: Runtime) -> TypedExtensionConfi
         f"issuer-{index}": _provider(issuer, runtime.jwks.get(issuer.name, ""))
         for index, issuer in enumerate(config.issuers)
     }
+    if not providers:
+        nobody = Issuer(issuer=_NOBODYS_ISSUER, audiences=[_NOBODYS_ISSUER])
+        providers["nobody"] = _provider(nobody, "")
     rules = [RequirementRule(match=RouteMatch(path=path)) for path in OPEN_PATHS]
     rules.append(RequirementRule(match=RouteMatch(prefix="/"), requires=_any_of(list(providers))))
     message = JwtAuthentication(providers=providers, rules=rules)
@@ -54,7 +73,7 @@ def _provider(issuer: Issuer, jwks: str) -> JwtProvider:
         audiences=list(issuer.audiences),
         require_expiration=True,
         clock_skew_seconds=_CLOCK_SKEW_SECONDS,
-        local_jwks=inline(jwks or _NO_KEYS),
+        local_jwks=inline(jwks or _NOBODY),
         from_headers=[JwtHeader(name="authorization", value_prefix="Bearer ")],
         forward=False,
         forward_payload_header=PAYLOAD_HEADER,

@@ -193,7 +193,9 @@ local function on_request(h)
   }, text)
   if not answer then return answers.unavailable(h) end
   if answer[":status"] ~= "200" then return answers.pass(h, answer, refusal) end
-  if not found.model or not answer["x-bw-route"] then error("admitted without model or route") end
+  if not (found.model and answer["x-bw-route"] and answer["x-bw-plan"] and answer["x-bw-model"]) then
+    error("admitted without model, route or plan")
+  end
   admitted(h, answer, sub(path, 4), body, found, order)
 end
 
