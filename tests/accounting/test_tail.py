@@ -194,6 +194,34 @@ def test_caught_up_gives_up_without_losing_records(tmp_path: Path) -> None:
     run(main())
 
 
+def test_every_caller_waits_for_what_another_reads(tmp_path: Path) -> None:
+    """Whoever is told that all is accounted for can rely on it, though another drains as well."""
+
+    async def main() -> None:
+        log = Following(tmp_path)
+        take = log.reader.on_record
+
+        async def slow(record: Record, mark: int) -> None:
+            await asyncio.sleep(0)
+            await take(record, mark)
+
+        log.reader.on_record = slow  # type: ignore[method-assign] - a store that is slow
+        expected: list[str] = []
+
+        async def drained(name: str) -> None:
+            log.envoy.write(name)
+            expected.append(name)
+            wanted = list(expected)
+            await log.tail.drain()
+            assert log.reader.names[: len(wanted)] == wanted
+
+        await asyncio.gather(*(drained(f"r{number}") for number in range(20)), log.tail.keep_up())
+        assert log.reader.names == expected
+        log.close()
+
+    run(main())
+
+
 def test_bad_record_stops_nothing(tmp_path: Path) -> None:
     """A record that the book fails on is passed over."""
 

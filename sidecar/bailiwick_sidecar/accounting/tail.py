@@ -1,14 +1,14 @@
 """Following Envoy's log: each record reaches the book within a few milliseconds.
 
-Envoy flushes every 5 ms, so while attempts are open the file is read every 5 ms: one `read` that
-mostly finds nothing or a batch. While none are, nothing is read but four times a second. This
-needs no inotify, of which a node has few instances for all of its containers.
+Envoy flushes every 5 ms, so while attempts are open the file is read every 5 to 10 ms: one `read`
+that finds nothing or a batch. While none are, it is read four times a second. This needs no
+inotify, of which a node has few instances for all of its containers.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, Protocol
 
 from bailiwick_sidecar.accounting.errors import LogUnavailableError
@@ -22,10 +22,17 @@ FLUSH: Final = 0.005
 """Seconds between two flushes of Envoy (`--file-flush-interval-msec`)."""
 BUSY: Final = 0.005
 """Seconds between two reads while attempts are open."""
+QUIET: Final = 0.01
+"""The same where the last record came more than RECENT seconds ago."""
+RECENT: Final = 0.5
 IDLE: Final = 0.25
+"""Seconds between two reads while none is open."""
 UPKEEP: Final = 1.0
 """Seconds between looks at the file's name and size, and between marks."""
 ROTATE_BYTES: Final = 64 << 20
+
+
+Lines = list[tuple[int, bytes]]
 
 
 class Records(Protocol):
@@ -74,9 +81,11 @@ class Tail:
         self._reopen = reopen
         self._rotate_bytes = rotate_bytes
         self._reading = asyncio.Lock()
+        self._turns = 0
         self._wanted = asyncio.Event()
         self._upkeep = 0.0
         self._asked = 0.0
+        self._heard = 0.0
 
     def wake(self) -> None:
         """Say that an attempt has opened."""
@@ -96,7 +105,7 @@ class Tail:
                 hurry = self._book.in_flight and self._file.waits
                 self._upkeep = loop.time() + (BUSY if hurry else UPKEEP)
             if self._book.in_flight:
-                await asyncio.sleep(BUSY)
+                await asyncio.sleep(BUSY if loop.time() < self._heard + RECENT else QUIET)
                 continue
             self._wanted.clear()
             with contextlib.suppress(TimeoutError):
@@ -122,11 +131,13 @@ class Tail:
 
         A caller that is cancelled leaves it running: a batch once read is handed over whole.
         """
-        await asyncio.shield(asyncio.ensure_future(self._drain()))
+        lines = [] if self._turns else self._lines()
+        if lines or self._turns:
+            await self._in_turn(self._drain(lines))
 
     async def keep_up(self) -> None:
         """Rotate where it is time, follow the file's name, and mark the place."""
-        await asyncio.shield(asyncio.ensure_future(self._follow()))
+        await self._in_turn(self._follow())
         try:
             await self._ask()
         except LogUnavailableError as error:
@@ -139,28 +150,45 @@ class Tail:
             self._asked = now
             await self._reopen()
 
-    async def _drain(self) -> None:
-        async with self._reading:
-            await self._read_all()
+    async def _in_turn(self, work: Coroutine[None, None, None]) -> None:
+        """Does the work after all that was begun before, to its end even if nobody waits."""
+        self._turns += 1
+        await asyncio.shield(asyncio.ensure_future(self._turn(work)))
 
-    async def _follow(self) -> None:
+    async def _turn(self, work: Coroutine[None, None, None]) -> None:
+        # Tasks start, and get the lock, in the order in which they were made.
         async with self._reading:
             try:
-                if self._file.follow():
-                    await self._read_all()
-                if self._file.size >= self._rotate_bytes:
-                    self._file.rotate()
-            except OSError as error:
-                log.warning("event=log_not_rotated error=%r", str(error))
-            held = self._book.oldest_held()
-            self._mark(self._file.mark(self._file.place if held is None else held))
+                await work
+            finally:
+                self._turns -= 1
+
+    async def _drain(self, lines: Lines) -> None:
+        """Hands over these lines, read when it was nobody's turn, and all that follow."""
+        await self._hand_all_over(lines)
+        await self._read_all()
+
+    async def _follow(self) -> None:
+        try:
+            if self._file.follow():
+                await self._read_all()
+            if self._file.size >= self._rotate_bytes:
+                self._file.rotate()
+        except OSError as error:
+            log.warning("event=log_not_rotated error=%r", str(error))
+        held = self._book.oldest_held()
+        self._mark(self._file.mark(self._file.place if held is None else held))
 
     async def _read_all(self) -> None:
         while lines := self._lines():
-            for place, line in lines:
-                await self._hand_over(place, line)
+            await self._hand_all_over(lines)
 
-    def _lines(self) -> list[tuple[int, bytes]]:
+    async def _hand_all_over(self, lines: Lines) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        for place, line in lines:
+            await self._hand_over(place, line)
+
+    def _lines(self) -> Lines:
         try:
             return self._file.read()
         except OSError as error:
