@@ -47,6 +47,7 @@ class _Running:
     world: World
     certificates: Certificates
     server: ConfigServer
+    service: ConfigStreamService
     queue: WorkQueue
     reconciler: Reconciler
     tasks: tuple[asyncio.Task[None], ...]
@@ -124,6 +125,7 @@ class Operator:
             world=world,
             certificates=certificates,
             server=server,
+            service=service,
             queue=queue,
             reconciler=reconciler,
             tasks=(asyncio.create_task(queue.run()), asyncio.create_task(self._upkeep())),
@@ -155,6 +157,7 @@ class Operator:
             "reconciled": running.queue.handled,
             "failed": running.queue.failed,
             "namespaces": len(self._hub),
+            "streams": running.service.streams,
         }
 
     def _certificates(self, kube: HttpKube) -> Certificates:

@@ -6,11 +6,10 @@ Level-triggered: it looks at what is, not at what happened, and doing it again c
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from bailiwick_operator.api.v1alpha1 import Resource, Tenant
+from bailiwick_operator.api.v1alpha1 import Tenant
 from bailiwick_operator.applied import Applier
 from bailiwick_operator.children.gateway import build_gateway
 from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
@@ -25,7 +24,8 @@ from bailiwick_operator.keys import Key, KeyKind
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import InvalidError, Kube
 from bailiwick_operator.opinions import Opinions
-from bailiwick_operator.publish.acks import AckBoard, Verdict, judge
+from bailiwick_operator.outcome import Outcome, condition, invalid, programmed, summary
+from bailiwick_operator.publish.acks import AckBoard, PodAck, Verdict, judge
 from bailiwick_operator.publish.hub import Hub, Published
 from bailiwick_operator.status import StatusWriter, generation_of, identity
 from bailiwick_operator.world import BindingState, Broken, World
@@ -36,30 +36,9 @@ Compile = Callable[[CompileInput, datetime], CompileResult]
 
 SHARED = frozenset({"ClusterModelProvider", "PriceBook"})
 
-LONGEST_MESSAGE = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How far one namespace of a tenant is."""
-
-    namespace: str
-    bound: bool
-    accepted: Condition
-    verdict: Verdict
-    digest: str = ""
-
-    @property
-    def status(self) -> dict[str, Any]:
-        """The namespace's entry in the Tenant's status."""
-        missing = "" if self.verdict.programmed else self.verdict.message
-        return {
-            "name": self.namespace,
-            "bound": self.bound,
-            "programmed": self.verdict.programmed,
-            "digest": self.digest,
-            "message": missing[:LONGEST_MESSAGE],
-        }
+RETURN_S = 60.0
+"""How long after its start the operator takes the word of its predecessor on pods that were not
+heard of yet: a restart of the operator is none of the gateways."""
 
 
 class Reconciler:
@@ -95,6 +74,7 @@ class Reconciler:
         self._statuses = StatusWriter(kube, now=now)
         self._opinions = Opinions()
         self._refusing: dict[str, float] = {}
+        self._started = now()
 
     async def __call__(self, key: str) -> float | None:
         """Handle one key; after how many seconds to look again, None: its world is gone."""
@@ -112,15 +92,17 @@ class Reconciler:
         if tenant is None:
             return await self._gone(name)
         if isinstance(tenant, Broken):
-            await self._statuses.write(tenant, [self._invalid(tenant)])
+            await self._statuses.write(tenant, [invalid(tenant, now=self._now())])
             return math.inf
         outcomes = [await self._namespace(tenant, claim.name) for claim in tenant.spec.namespaces]
         await self._statuses.write(
             tenant,
-            self._summary(tenant, outcomes),
+            summary(tenant, outcomes, now=self._now()),
             more={"namespaces": [outcome.status for outcome in outcomes]},
         )
-        return await self._departures(tenant)
+        pause = await self._departures(tenant)
+        returning = self._returning()
+        return min(pause, returning + 1) if returning > 0 else pause
 
     async def _namespace(self, tenant: Tenant, namespace: str) -> Outcome:
         inputs = gather(self._world, tenant, namespace, surroundings=self._surroundings())
@@ -183,7 +165,19 @@ class Reconciler:
         pods = self._world.pods.get(namespace, ())
         self._acks.keep(namespace, {pod.uid for pod in pods})
         ready = {pod.uid: pod.name for pod in pods if pod.ready}
-        return judge(published.version, ready=ready, acks=self._acks.of(namespace))
+        acks = dict(self._acks.of(namespace))
+        if self._returning() > 0 and self._world.stored(namespace, CONFIG_ACKED) == (
+            published.version
+        ):
+            for uid, name in ready.items():
+                acks.setdefault(
+                    uid, PodAck(pod=name, version=published.version, serving=True, refused="")
+                )
+        return judge(published.version, ready=ready, acks=acks)
+
+    def _returning(self) -> float:
+        """Seconds for which agents may still be on their way back after the operator's start."""
+        return RETURN_S - (self._now() - self._started).total_seconds()
 
     async def _children(
         self,
@@ -221,9 +215,9 @@ class Reconciler:
             if accepted is None:
                 if not isinstance(resource, Broken):
                     continue
-                accepted = self._invalid(resource)
+                accepted = invalid(resource, now=self._now())
             await self._statuses.write(
-                resource, [accepted, self._programmed(resource, accepted, verdict)]
+                resource, [accepted, programmed(resource, accepted, verdict, now=self._now())]
             )
 
     def _share(self, tenant: Tenant, namespace: str, said: Mapping[Ref, Condition]) -> None:
@@ -244,10 +238,14 @@ class Reconciler:
             return None
         said = self._opinions.of(ref)
         if isinstance(resource, Broken):
-            said = self._invalid(resource)
+            said = invalid(resource, now=self._now())
         if said is None:
-            said = self._condition(
-                resource, ConditionType.ACCEPTED, Reason.ACCEPTED, "No tenant uses it yet."
+            said = condition(
+                resource,
+                ConditionType.ACCEPTED,
+                Verdict(Reason.ACCEPTED, "No tenant uses it yet."),
+                holds=True,
+                now=self._now(),
             )
         await self._statuses.write(
             resource, [replace(said, observed_generation=generation_of(resource))]
@@ -259,17 +257,16 @@ class Reconciler:
         if self._world.claims.get(namespace) or self._world.binding(namespace):
             return None
         for resource in tuple(self._world.of_namespace(namespace)):
-            accepted = self._condition(
-                resource,
-                ConditionType.ACCEPTED,
+            verdict = Verdict(
                 Reason.UNCLAIMED_NAMESPACE,
                 f"Namespace {namespace} belongs to no tenant: a Tenant's spec.namespaces has to"
                 " list it.",
-                status=Status.FALSE,
             )
-            verdict = Verdict(Reason.NOT_ACCEPTED, accepted.message)
+            accepted = condition(
+                resource, ConditionType.ACCEPTED, verdict, holds=False, now=self._now()
+            )
             await self._statuses.write(
-                resource, [accepted, self._programmed(resource, accepted, verdict)]
+                resource, [accepted, programmed(resource, accepted, verdict, now=self._now())]
             )
         return None
 
@@ -340,60 +337,6 @@ class Reconciler:
         self._hub.drop(namespace)
         self._acks.keep(namespace, ())
         self._forget(namespace)
-
-    def _summary(self, tenant: Tenant, outcomes: list[Outcome]) -> list[Condition]:
-        """The Tenant's own conditions: the worst of its namespaces."""
-        refused = [one.accepted for one in outcomes if one.accepted.status is not Status.TRUE]
-        remarked = [one.accepted for one in outcomes if one.accepted.reason is not Reason.ACCEPTED]
-        accepted = (refused or remarked or [one.accepted for one in outcomes])[0]
-        behind = [one for one in outcomes if not one.verdict.programmed]
-        if behind:
-            words = " ".join(f"{one.namespace}: {one.verdict.message}" for one in behind)
-            verdict = Verdict(behind[0].verdict.reason, words)
-        else:
-            verdict = Verdict(Reason.PROGRAMMED, f"All {len(outcomes)} namespaces are served.")
-        return [accepted, self._programmed(tenant, accepted, verdict)]
-
-    def _programmed(
-        self, resource: Resource | Broken, accepted: Condition, verdict: Verdict
-    ) -> Condition:
-        if accepted.status is not Status.TRUE:
-            verdict = Verdict(Reason.NOT_ACCEPTED, "See the condition Accepted.")
-        return self._condition(
-            resource,
-            ConditionType.PROGRAMMED,
-            verdict.reason,
-            verdict.message,
-            status=Status.TRUE if verdict.programmed else Status.FALSE,
-        )
-
-    def _invalid(self, resource: Broken) -> Condition:
-        return self._condition(
-            resource,
-            ConditionType.ACCEPTED,
-            Reason.INVALID,
-            f"{resource.ref} does not fit its schema: {resource.problem}; are the CRDs those of"
-            " this release?",
-            status=Status.FALSE,
-        )
-
-    def _condition(
-        self,
-        resource: Resource | Broken,
-        type_: ConditionType,
-        reason: Reason,
-        message: str,
-        *,
-        status: Status = Status.TRUE,
-    ) -> Condition:
-        return Condition(
-            type=type_,
-            status=status,
-            reason=reason,
-            message=message,
-            observed_generation=generation_of(resource),
-            last_transition_time=self._now(),
-        )
 
 
 def _ref(tenant: Tenant) -> Ref:

@@ -182,6 +182,7 @@ class Agent:
     uid: str = ""
     token: str = ""
     received: list[ConfigUpdate] = field(default_factory=list)
+    word: Ack = field(default_factory=Ack)
 
     def make(self, *, audience: str = "bailiwick-operator", bound: bool = True) -> "Agent":
         """Make the pod and get its token, as kubelet would."""
@@ -246,13 +247,14 @@ class Agent:
                 request_serializer=Ack.SerializeToString,
                 response_deserializer=ConfigUpdate.FromString,
             )(metadata=(("authorization", f"Bearer {self.token}"),))
-            await call.write(Ack())
+            await call.write(self.word)
             while updates is None or len(self.received) < updates:
                 update = await call.read()
                 if update is grpc.aio.EOF:
                     raise AssertionError(f"the stream ended: {await call.details()}")
                 self.received.append(update)
-                await call.write(answer_to(update, nack=nack))
+                self.word = answer_to(update, nack=nack)
+                await call.write(self.word)
 
     @property
     def config(self) -> TenantConfig:
@@ -286,14 +288,18 @@ async def channel(plane: ControlPlane, operator: Operator) -> AsyncIterator[grpc
 
 
 @contextlib.asynccontextmanager
-async def background(work: Any) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a coroutine beside the test; its failure fails the test."""
+async def background(
+    work: Any, *, ends: grpc.StatusCode | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a coroutine beside the test; its failure fails the test, except with the code `ends`."""
     task = asyncio.create_task(work)
     try:
         yield task
     finally:
         if task.done() and not task.cancelled():
-            task.result()
+            error = task.exception()
+            if error is not None and getattr(error, "code", lambda: None)() is not ends:
+                raise error
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
             await task

@@ -185,7 +185,7 @@ class HttpKube:
     ) -> Manifest:
         if self._session is None:
             raise UnavailableError("the Kubernetes client is not open: use `async with`")
-        headers = {**self._connection.headers(), "Accept": "application/json"}
+        headers = {**self._connection.headers(), "Accept": "application/json, */*;q=0.5"}
         data = None
         if body is not None:
             data = json.dumps(body).encode()

@@ -1,0 +1,90 @@
+"""What came of a tenant's namespaces, as conditions. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bailiwick_operator.api.v1alpha1 import Resource, Tenant
+from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
+from bailiwick_operator.publish.acks import Verdict
+from bailiwick_operator.status import generation_of
+from bailiwick_operator.world import Broken
+
+LONGEST_MESSAGE = 1024
+"""Characters of a namespace's message in the Tenant's status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How far one namespace of a tenant is."""
+
+    namespace: str
+    bound: bool
+    accepted: Condition
+    verdict: Verdict
+    digest: str = ""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The namespace's entry in the Tenant's status."""
+        missing = "" if self.verdict.programmed else self.verdict.message
+        return {
+            "name": self.namespace,
+            "bound": self.bound,
+            "programmed": self.verdict.programmed,
+            "digest": self.digest,
+            "message": missing[:LONGEST_MESSAGE],
+        }
+
+
+def summary(tenant: Tenant, outcomes: Sequence[Outcome], *, now: datetime) -> list[Condition]:
+    """The Tenant's own conditions: the worst of its namespaces."""
+    refused = [one.accepted for one in outcomes if one.accepted.status is not Status.TRUE]
+    remarked = [one.accepted for one in outcomes if one.accepted.reason is not Reason.ACCEPTED]
+    accepted = (refused or remarked or [one.accepted for one in outcomes])[0]
+    behind = [one for one in outcomes if not one.verdict.programmed]
+    if behind:
+        words = " ".join(f"{one.namespace}: {one.verdict.message}" for one in behind)
+        verdict = Verdict(behind[0].verdict.reason, words)
+    else:
+        verdict = Verdict(Reason.PROGRAMMED, f"All {len(outcomes)} namespaces are served.")
+    return [accepted, programmed(tenant, accepted, verdict, now=now)]
+
+
+def programmed(
+    resource: Resource | Broken, accepted: Condition, verdict: Verdict, *, now: datetime
+) -> Condition:
+    """Whether what was accepted is served; what was not accepted is not."""
+    if accepted.status is not Status.TRUE:
+        verdict = Verdict(Reason.NOT_ACCEPTED, "See the condition Accepted.")
+    return condition(resource, ConditionType.PROGRAMMED, verdict, holds=verdict.programmed, now=now)
+
+
+def invalid(resource: Broken, *, now: datetime) -> Condition:
+    """That the resource can't be read."""
+    verdict = Verdict(
+        Reason.INVALID,
+        f"{resource.ref} does not fit its schema: {resource.problem}; are the CRDs those of this"
+        " release?",
+    )
+    return condition(resource, ConditionType.ACCEPTED, verdict, holds=False, now=now)
+
+
+def condition(
+    resource: Resource | Broken,
+    type_: ConditionType,
+    verdict: Verdict,
+    *,
+    holds: bool,
+    now: datetime,
+) -> Condition:
+    """A condition of the generation that was read."""
+    return Condition(
+        type=type_,
+        status=Status.TRUE if holds else Status.FALSE,
+        reason=verdict.reason,
+        message=verdict.message,
+        observed_generation=generation_of(resource),
+        last_transition_time=now,
+    )
