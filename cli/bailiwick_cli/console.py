@@ -26,9 +26,9 @@ def err() -> Console:
 
 def show_table(table: Table) -> None:
     """The table is on stdout in full width: a narrow terminal breaks lines, never cells."""
-    console = out()
-    needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
-    console.print(table, width=max(needed, console.width), soft_wrap=False, crop=False)
+    wide = Console(highlight=False, width=WIDEST)
+    needed = Measurement.get(wide, wide.options, table).maximum
+    Console(highlight=False, width=max(needed, out().width)).print(table)
 
 
 def say_error(error: BailiwickError) -> None:

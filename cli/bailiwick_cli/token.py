@@ -118,7 +118,7 @@ def doubts(request: TokenRequest, served: Mapping[str, Any], *, where: Path) -> 
     if known is None:
         return (
             f"`bailiwick up` on {where} serves no tenant {request.tenant!r} "
-            f"(it serves {_listed(tenants)}): the gateway will answer 401"
+            f"(it serves {_listed(tenants)}): the gateway will refuse the call"
         )
     if request.service_account is not None:
         return _account_doubt(request, known["serviceAccounts"])

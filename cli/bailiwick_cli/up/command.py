@@ -114,7 +114,8 @@ class _Up:
             loop.add_signal_handler(number, self._told_to_stop)
         configs = to_serve(checked, only=self._options.namespaces)
         self._check_ports(sorted(configs))
-        async with self._stopped_at_the_end(), self._echo():
+        # The provider goes last: calls under way still need it.
+        async with self._echo(), self._stopped_at_the_end():
             note(f"Starting {counted(len(configs), 'gateway')} …")
             starting = asyncio.create_task(self._start(checked))
             stopping = asyncio.create_task(self._stop.wait())

@@ -20,6 +20,7 @@ def main() -> None:
         sys.exit("prctl(PR_SET_PDEATHSIG) failed: " + os.strerror(ctypes.get_errno()))
     if os.getppid() != parent:
         sys.exit("the parent is gone already")
+    os.umask(0o077)
     # A dump of its memory would hold keys and prompts.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.execv(program[0], program)  # noqa: S606  the command line is ours, no shell is wanted

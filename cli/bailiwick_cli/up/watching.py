@@ -14,9 +14,11 @@ RETRY_S = 0.5
 async def edits(paths: Sequence[Path], *, ignore: Path) -> AsyncIterator[None]:
     """One item for each burst of changes to YAML files at or below the paths.
 
+    The first item comes at once: what was edited before the watch began would else be missed.
     `ignore` is the data directory, which may lie below them. Never ends by itself.
     """
     changed = asyncio.Event()
+    changed.set()
     folders = sorted({path.resolve() for path in paths if path.is_dir()})
     files = {path.absolute() for path in paths if not path.is_dir()}
     files |= {path.resolve() for path in files}
@@ -52,6 +54,8 @@ async def edits(paths: Sequence[Path], *, ignore: Path) -> AsyncIterator[None]:
         asyncio.create_task(watch(parents, recursive=False)),
     ]
     try:
+        # Each task sets its watch up before it waits for the first time.
+        await asyncio.sleep(0)
         while True:
             await changed.wait()
             changed.clear()
