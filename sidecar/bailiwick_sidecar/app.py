@@ -165,8 +165,9 @@ class Agent:
                     task.cancel()
         finally:
             await server.close()
-            await accounting.close()
+            # The ledger reads the journal to its end, which a closed journal does not have.
             await asyncio.to_thread(self._ledger.close)
+            await accounting.close()
             log.info("event=agent_stopped")
 
     # --- config ---
