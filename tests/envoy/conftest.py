@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from dataplane_kit import configs
 from dataplane_kit.doubles import completion, deny
 from dataplane_kit.gateway import Gateway
@@ -35,4 +34,4 @@ def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
         provider.on_call = lambda _: completion()
     said = len(shared_gateway.log())
     yield shared_gateway
-    print(shared_gateway.log()[said:])  # noqa: T201 - pytest shows it where the test fails
+    print(shared_gateway.log()[said:])

@@ -5,16 +5,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Self
 
 import pytest
-
-from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
-from bailiwick_sidecar.xds.snapshot import Kind
-from bailiwick_sidecar.xds.translate import translate
 from dataplane_kit import configs
 from dataplane_kit.doubles import allow, completion
 from dataplane_kit.gateway import Gateway, Signer, wait_for
 from dataplane_kit.http1 import Reply
+
+from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
+from bailiwick_sidecar.xds.snapshot import Kind
+from bailiwick_sidecar.xds.translate import translate
 
 
 class Load:
@@ -30,7 +31,7 @@ class Load:
         while not self._stop.is_set():
             self.statuses.append(self._gateway.chat({"model": "fast"}).status_code)
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         self._thread.start()
         wait_for(lambda: len(self.statuses) > 3)
         return self

@@ -6,7 +6,6 @@ import time
 
 import httpx
 import pytest
-
 from dataplane_kit import configs
 from dataplane_kit.doubles import allow, deny
 from dataplane_kit.gateway import Gateway, Signer
@@ -223,7 +222,7 @@ def test_a_chunked_body_passes(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_16_mib_is_refused(gateway: Gateway, chunked: bool) -> None:
+def test_a_body_over_16_mib_is_refused(gateway: Gateway, *, chunked: bool) -> None:
     """Whether its length is told or not."""
     body = b'{"model":"a","x":"' + b"y" * (16 * 1024 * 1024) + b'"}'
     headers = gateway.headers() | {"content-type": "application/json"}
@@ -332,6 +331,9 @@ def test_internal_headers_do_not_reach_the_agent_on_open_paths(gateway: Gateway)
     assert not gateway.agent.asked[0].has("CANARY")
 
 
+LENGTH = b"content-length"
+
+
 def raw(gateway: Gateway, data: bytes) -> bytes:
     """What the door answers to these bytes."""
     with socket.create_connection(("127.0.0.1", gateway.port)) as wire:
@@ -349,10 +351,14 @@ def raw(gateway: Gateway, data: bytes) -> bytes:
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx_bw_jwt: y\r\n\r\n",
         b"POST /v1%2fchat%2fcompletions HTTP/1.1\r\nhost: x\r\n\r\n",
         b"GET /readyz%5c..%5cadmit HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n"
-        b"content-length: 2\r\n\r\n{}",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n"
-        b"transfer-encoding: chunked\r\n\r\n{}",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+        + LENGTH
+        + b": 1\r\n"
+        + LENGTH
+        + b": 2\r\n\r\n{}",
+        b"POST /v1/models HTTP/1.1\r\nhost: x\r\n"
+        + LENGTH
+        + b": 2\r\ntransfer-encoding: chunked\r\n\r\n{}",
     ],
 )
 def test_ambiguous_http_is_refused(gateway: Gateway, head: bytes) -> None:
@@ -452,7 +458,7 @@ def test_what_the_agent_is_asked(gateway: Gateway) -> None:
         ('[{"type":"file","file":{"file_id":"f"}}]', True),
     ],
 )
-def test_input_of_unknown_weight_is_told(gateway: Gateway, content: str, opaque: bool) -> None:
+def test_input_of_unknown_weight_is_told(gateway: Gateway, *, content: str, opaque: bool) -> None:
     """What the body's size does not bound is named, also where an escape hides it."""
     gateway.agent.on_admit = lambda _: deny(429, "asked")
     tools = '[{"function":{"parameters":{"properties":{"file":{"type":"string"}}}}}]'

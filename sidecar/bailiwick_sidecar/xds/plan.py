@@ -14,21 +14,21 @@ from envoy_data_plane.xds.type.matcher.v3 import (
     MatcherOnMatch,
 )
 
-from bailiwick_sidecar.names import MAX_ATTEMPTS, cluster_name
+from bailiwick_sidecar.names import cluster_name
 from bailiwick_sidecar.xds.codes import checked_code
 from bailiwick_sidecar.xds.messages import extension, packed
 
 
-def plan_specifier(codes: list[str]) -> TypedExtensionConfig:
+def plan_specifier(codes: list[str], attempts: int) -> TypedExtensionConfig:
     """Attempt k goes to the backend whose code stands in `x-bw-a<k>`, if the route has it.
 
     `x-envoy-attempt-count` is one behind here: on the first retry it is "1".
     """
-    later = {
-        str(k - 1): MatcherOnMatch(matcher=_planned(k, codes)) for k in range(2, MAX_ATTEMPTS + 1)
-    }
-    tree = _tree("x-envoy-attempt-count", later)
-    tree.on_no_match = MatcherOnMatch(matcher=_planned(1, codes))
+    later = {str(k - 1): MatcherOnMatch(matcher=_planned(k, codes)) for k in range(2, attempts + 1)}
+    first = _planned(1, codes)
+    tree = _tree("x-envoy-attempt-count", later) if later else first
+    if later:
+        tree.on_no_match = MatcherOnMatch(matcher=first)
     return extension(
         "envoy.router.cluster_specifier_plugin.matcher",
         MatcherClusterSpecifier(cluster_matcher=tree),

@@ -89,7 +89,8 @@ def _agent_route(path: str) -> Route:
 def _backend_route(route: ModelRoute, *, stream: bool) -> Route:
     code = f"{route_code(route.name)}-{'s' if stream else 'u'}"
     limits = phases(route.timeouts)
-    specifier = plan_specifier([backend_code(route.name, one.name) for one in route.backends])
+    codes = [backend_code(route.name, one.name) for one in route.backends]
+    specifier = plan_specifier(codes, _attempts(route.fallback))
     chosen = HeaderMatcher(name="x-bw-route", string_match=exact(code))
     return Route(
         name=code,
