@@ -98,7 +98,7 @@ def test_a_wrong_file_is_reported_whole(up: Any, refused: Any) -> None:
     assert "ModelRoute demo/echo · spec.aliasses" in said
     assert "ModelRoute demo/slow · spec.teams[0]" in said
     assert said.count("fix: ") >= 2
-    assert "2 errors" in said
+    assert "3 errors" in said
 
 
 def test_an_unknown_namespace_is_named(refused: Any) -> None:
