@@ -25,6 +25,7 @@ from bailiwick_operator.compile.routes import compile_routes
 from bailiwick_operator.compile.rules import Rule, quota_rules, tenant_rules
 from bailiwick_operator.compile.shared import check_price_books
 from bailiwick_operator.compile.teams import compile_teams
+from bailiwick_operator.compile.vault import apply_vault
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
 
 
@@ -78,6 +79,7 @@ def compile_tenant(inputs: CompileInput, now: datetime) -> CompileResult:
     )
     config.routes.extend(routes)
     config.providers.extend(_used(config, providers))
+    apply_vault(tenant, config)
     _check_size(config, out)
     return _result(config, reports, out, now)
 

@@ -2,12 +2,18 @@
 
 import re
 
-from bailiwick_contract.v1.tenant_config_pb2 import Credential
+from bailiwick_contract.v1.tenant_config_pb2 import Credential, TenantConfig
+from bailiwick_contract.v1.tenant_config_pb2 import Vault as VaultConfig
 from bailiwick_operator.api.v1alpha1 import Tenant
 from bailiwick_operator.api.v1alpha1.provider import Credentials, CredentialType
 from bailiwick_operator.api.v1alpha1.tenant import Vault
 from bailiwick_operator.compile.findings import Report
 from bailiwick_operator.conditions import Reason
+
+ROTATE = "bailiwick.dev/rotate-keys"
+"""Annotation of a Tenant: with another value than before, its gateways read every key at once."""
+
+LONGEST_NOTICE = 64
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
@@ -44,6 +50,25 @@ def compile_credential(
         path=_expanded(credentials.vault.path, tenant.metadata.name, namespace, out),
         key=credentials.vault.key,
     )
+
+
+def role_of(tenant: Tenant) -> str:
+    """The role that the tenant's gateways log in with."""
+    said = tenant.spec.vault.role if tenant.spec.vault else ""
+    return said or f"bailiwick-{tenant.metadata.name}"
+
+
+def apply_vault(tenant: Tenant, config: TenantConfig) -> None:
+    """Say who the gateway is to Vault, where one of the config's keys lies there."""
+    if any(one.credential.type == Credential.TYPE_VAULT for one in config.providers):
+        vault = tenant.spec.vault or Vault()
+        config.vault.CopyFrom(
+            VaultConfig(
+                auth_mount=vault.auth_mount,
+                role=role_of(tenant),
+                notice=tenant.metadata.annotations.get(ROTATE, "")[:LONGEST_NOTICE],
+            )
+        )
 
 
 def check_prefix(path: str, prefix: str, out: Report) -> None:

@@ -32,7 +32,7 @@ UNPRICED_MODELS_DENY: UnpricedModels
 UNPRICED_MODELS_ALLOW: UnpricedModels
 
 class TenantConfig(_message.Message):
-    __slots__ = ("contract_version", "tenant", "tenant_uid", "namespace", "currency", "time_zone", "issuers", "service_accounts", "teams", "caller_tags", "model_access", "providers", "routes", "limits", "unpriced_models", "on_outage", "logging", "deny_reason")
+    __slots__ = ("contract_version", "tenant", "tenant_uid", "namespace", "currency", "time_zone", "issuers", "service_accounts", "teams", "caller_tags", "model_access", "providers", "routes", "limits", "unpriced_models", "on_outage", "logging", "deny_reason", "vault")
     CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     TENANT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class TenantConfig(_message.Message):
     ON_OUTAGE_FIELD_NUMBER: _ClassVar[int]
     LOGGING_FIELD_NUMBER: _ClassVar[int]
     DENY_REASON_FIELD_NUMBER: _ClassVar[int]
+    VAULT_FIELD_NUMBER: _ClassVar[int]
     contract_version: int
     tenant: str
     tenant_uid: str
@@ -69,7 +70,18 @@ class TenantConfig(_message.Message):
     on_outage: OnOutage
     logging: Logging
     deny_reason: str
-    def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., tenant_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., service_accounts: _Optional[_Iterable[_Union[ServiceAccountBinding, _Mapping]]] = ..., teams: _Optional[_Iterable[_Union[Team, _Mapping]]] = ..., caller_tags: _Optional[_Iterable[str]] = ..., model_access: _Optional[_Iterable[_Union[ModelAccess, _Mapping]]] = ..., providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., unpriced_models: _Optional[_Union[UnpricedModels, str]] = ..., on_outage: _Optional[_Union[OnOutage, _Mapping]] = ..., logging: _Optional[_Union[Logging, _Mapping]] = ..., deny_reason: _Optional[str] = ...) -> None: ...
+    vault: Vault
+    def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., tenant_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., service_accounts: _Optional[_Iterable[_Union[ServiceAccountBinding, _Mapping]]] = ..., teams: _Optional[_Iterable[_Union[Team, _Mapping]]] = ..., caller_tags: _Optional[_Iterable[str]] = ..., model_access: _Optional[_Iterable[_Union[ModelAccess, _Mapping]]] = ..., providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., unpriced_models: _Optional[_Union[UnpricedModels, str]] = ..., on_outage: _Optional[_Union[OnOutage, _Mapping]] = ..., logging: _Optional[_Union[Logging, _Mapping]] = ..., deny_reason: _Optional[str] = ..., vault: _Optional[_Union[Vault, _Mapping]] = ...) -> None: ...
+
+class Vault(_message.Message):
+    __slots__ = ("auth_mount", "role", "notice")
+    AUTH_MOUNT_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    NOTICE_FIELD_NUMBER: _ClassVar[int]
+    auth_mount: str
+    role: str
+    notice: str
+    def __init__(self, auth_mount: _Optional[str] = ..., role: _Optional[str] = ..., notice: _Optional[str] = ...) -> None: ...
 
 class Issuer(_message.Message):
     __slots__ = ("name", "kind", "issuer", "audiences", "jwks_inline", "jwks_uri", "required_claims", "claim_mappings")
