@@ -64,10 +64,10 @@ class Question:
     equal: Mapping[str, str | None] = field(default_factory=dict)
 
     def ledgers(self, data: DataDir) -> tuple[Path, ...]:
-        """The files to read.
+        """The files to read; none where gateways served but were never called.
 
         Raises:
-            LedgerUnreadableError: there is none.
+            LedgerUnreadableError: nothing was ever served from here.
             QuestionError: a namespace that was never served from here.
         """
         known = data.namespaces()
@@ -77,7 +77,10 @@ class Question:
                     f"namespace {namespace!r} was never served from {data.root} "
                     f"(found: {', '.join(known) or 'none'}): correct --namespace or --data-dir"
                 )
-        return existing(data.state(name) / FILE_NAME for name in self.namespaces or known)
+        if not known:
+            return existing(())
+        paths = (data.state(name) / FILE_NAME for name in self.namespaces or known)
+        return tuple(path for path in paths if path.exists())
 
     def filters(self, zone: tzinfo, *, now: float) -> Filters:
         """Which rows; `now` in seconds since the epoch, for ages."""

@@ -194,7 +194,14 @@ class _Up:
                 ttl=TRIAL_TTL_S,
             )
             token = self._key.sign(claims)
-            show_trial(config, port=gateway.place.port, token=token, team=team, alias=alias)
+            show_trial(
+                config,
+                port=gateway.place.port,
+                token=token,
+                team=team,
+                alias=alias,
+                data_dir=self._data.root,
+            )
             return
 
     async def _follow(self, stopping: asyncio.Task[bool]) -> None:

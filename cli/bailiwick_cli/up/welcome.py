@@ -1,6 +1,7 @@
 """What `up` prints once it serves: a table, and lines that work when pasted."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from bailiwick_cli.console import out, show_table
+from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 from bailiwick_cli.up.gateway import Gateway
 from bailiwick_cli.up.served import url
 from bailiwick_contract.v1.tenant_config_pb2 import Route, TenantConfig
@@ -33,8 +35,10 @@ def show_gateways(gateways: Iterable[Gateway], configs: Mapping[str, TenantConfi
     show_table(table)
 
 
-def show_trial(config: TenantConfig, *, port: int, token: str, team: str, alias: str) -> None:
-    """A token, a curl line and a Python snippet for the first gateway."""
+def show_trial(
+    config: TenantConfig, *, port: int, token: str, team: str, alias: str, data_dir: Path
+) -> None:
+    """A token, a curl line, a Python snippet and a question to the ledger."""
     say = out().out
     body = f'{{"model": "{alias}", "messages": [{{"role": "user", "content": "Hello there"}}]}}'
     say(f"\nTry it in another terminal, as team {team} of tenant {config.tenant}:\n")
@@ -53,13 +57,15 @@ def show_trial(config: TenantConfig, *, port: int, token: str, team: str, alias:
     )
     say('    print(chunk.choices[0].delta.content or "" if chunk.choices else "", end="")')
     say("print()'\n")
-    say(f"{_shown(Path(sys.executable).with_name('bailiwick'))} ledger top\n")
+    program = _shown(Path(sys.executable).with_name("bailiwick"))
+    where = "" if data_dir == DEFAULT_DATA_DIR.resolve() else f" --data-dir {_shown(data_dir)}"
+    say(f"{program} ledger top{where}\n")
 
 
 def _shown(program: str | Path) -> str:
-    """The program's path, as short as it is from here."""
+    """The path, as short as it is from here, quoted for a shell."""
     relative = os.path.relpath(program)
-    return str(program) if relative.startswith("..") else relative
+    return shlex.quote(str(program) if relative.startswith("..") else relative)
 
 
 def trial_of(config: TenantConfig) -> tuple[str, str] | None:
