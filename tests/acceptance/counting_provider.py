@@ -132,6 +132,9 @@ class Provider:
         )
 
     async def answer(self, connection: Connection, attempt: Attempt) -> None:
+        if attempt.path.startswith("/_control/"):
+            await self.control(connection, attempt.path.removeprefix("/_control/"))
+            return
         self.inflight += 1
         self.peak = max(self.peak, self.inflight)
         try:
@@ -140,9 +143,6 @@ class Provider:
             self.inflight -= 1
 
     async def respond(self, connection: Connection, attempt: Attempt) -> None:
-        if attempt.path.startswith("/_control/"):
-            await self.control(connection, attempt.path.removeprefix("/_control/"))
-            return
         body = json.loads(bytes(attempt.body))
         behave = directives(body, self.name)
         prompt_tokens = count_prompt(body)

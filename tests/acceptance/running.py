@@ -53,7 +53,8 @@ def get(url: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         with urllib.request.urlopen(request, timeout=5) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        with error:
+            return error.code, error.read()
     except OSError:
         return 0, b""
 

@@ -132,5 +132,5 @@ def check(row: dict[str, Any], seen: dict[str, Any]) -> None:
         assert row["output_tokens"] == seen["completion_tokens"]
         return
     assert seen["end"] == "caller_left"
-    assert 0 < row["output_tokens"] <= row["reserved_tokens"]
+    assert 0 < row["output_tokens"] <= row["reserved_output_tokens"]
     assert row["output_tokens"] <= seen["delivered"] + 1

@@ -69,7 +69,10 @@ def test_burst_of_200_reserves_up_to_the_limit_and_refuses_nothing_that_fits(
 
     assert Counter(answer.status_code for answer in answers) == {200: fitting, 429: 200 - fitting}
     assert len(source.attempts()) == fitting
-    assert sum(row["reserved_tokens"] for row in rows) == fitting * reservation
+    assert (
+        sum(row["reserved_input_tokens"] + row["reserved_output_tokens"] for row in rows)
+        == fitting * reservation
+    )
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.json()["error"]["code"] == "rate_limit_exceeded"
     assert int(refused.headers["retry-after"]) >= 1

@@ -18,6 +18,8 @@ async def usage(gate: Gate, request: Request) -> Answer:
     tables = gate.ready_tables()
     who = gate.identify(request, tables)
     caller = Caller(who.team, who.project, who.user, route="", tier="")
+    # A call that ended a moment ago would still count as under way.
+    await gate.accounts.caught_up()
     states = await gate.store.states(caller, gate.clock())
     caller_facts = {
         "tenant": tables.tenant,
