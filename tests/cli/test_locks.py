@@ -12,8 +12,6 @@ ROOT = Path(__file__).parents[2]
 PINNED = re.compile(
     r"^([a-z0-9][a-z0-9._-]*)==(\S+)(?: ; .*)? \\\n((?: +--hash=.*\n?)+)", re.MULTILINE
 )
-    r"^([a-z0-9][a-z0-9._-]*)==(\S+)(?: ; .*)? \\\n((?: +--hash=.*\n?)+)", re.MULTILINE
-)
 EXTRAS = {
     "dev.lock": ("operator", "sidecar", "client", "dev"),
     "operator.lock": ("operator",),
