@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -75,6 +75,9 @@ class Operator:
             registry=self.registry,
             clusterwide=True,
             standalone=True,
+            # Not asked for by a process that has no peers, but computed from the user's name, which
+            # a container's user need not have.
+            identity=cast("Any", "bailiwick-operator"),
             liveness_endpoint=self._settings.liveness or None,
             stop_flag=stop,
         )

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
 from cluster.control_plane import ControlPlane
 from cluster.operator_kit import (
     GROUP,
@@ -159,8 +158,6 @@ def test_what_changed_while_the_operator_was_away_is_done(control_plane: Control
     asyncio.run(run())
 
 
-# aiohttp 3.14 on Python 3.11 leaves TLS transports whose peer died to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_it_goes_on_after_the_api_server_restarted(control_plane: ControlPlane) -> None:
     """When the API server dies and comes back, the next change is carried out."""
 
