@@ -35,10 +35,19 @@ from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.memory import MemoryStore
 from bailiwick_sidecar.readiness import Readiness, readiness
 from bailiwick_sidecar.scraping import Scraping
-from bailiwick_sidecar.settings import ADMIN_SOCKET, AGENT_SOCKET, STATUS_FILE, USAGE_LOG, Settings
+from bailiwick_sidecar.settings import (
+    ADMIN_SOCKET,
+    AGENT_SOCKET,
+    API_SOCKET,
+    GRPC_SOCKET,
+    STATUS_FILE,
+    USAGE_LOG,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from bailiwick_sidecar.envoy_link import EnvoyLink
+    from bailiwick_sidecar.llm_grpc.service import GrpcFace
 
 UPKEEP_SECONDS: Final = 0.5
 DRAIN_SECONDS: Final = 5.0
@@ -154,6 +163,7 @@ class Agent:
                         accounting.run(),
                         self._open_ledger(first, journal),
                         self._serve_envoy(),
+                        self._serve_grpc(),
                         self._follow_config(engine),
                         self._key_sets.run(self._publish),
                         self._keep(engine, accounting),
@@ -204,6 +214,17 @@ class Agent:
         self._link = link
         self._publish()
         await link.run()
+
+    async def _serve_grpc(self) -> None:
+        module = await asyncio.to_thread(
+            importlib.import_module, "bailiwick_sidecar.llm_grpc.service"
+        )
+        face: GrpcFace = module.GrpcFace(envoy=API_SOCKET, ready=lambda: not self._reasons())
+        await face.listen(Path(GRPC_SOCKET))
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await face.close()
 
     def _publish(self) -> None:
         if self._link is not None:

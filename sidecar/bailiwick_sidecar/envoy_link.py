@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.config.accept import Accepted
-from bailiwick_sidecar.settings import AGENT_SOCKET, USAGE_LOG, XDS_SOCKET, Settings
+from bailiwick_sidecar.settings import (
+    AGENT_SOCKET,
+    API_SOCKET,
+    GRPC_SOCKET,
+    USAGE_LOG,
+    XDS_SOCKET,
+    Settings,
+)
 from bailiwick_sidecar.xds.ads import AdsServer, AdsStatus
 from bailiwick_sidecar.xds.runtime import Runtime
 from bailiwick_sidecar.xds.snapshot import Snapshot
@@ -77,6 +84,8 @@ class EnvoyLink:
             port=self.settings.listen_port,
             address=self.settings.listen_host,
             agent_socket=AGENT_SOCKET,
+            grpc_socket=GRPC_SOCKET,
+            api_socket=API_SOCKET,
             usage_log=USAGE_LOG,
             jwks=dict(self.key_sets),
         )

@@ -8,7 +8,14 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -39,13 +46,15 @@ class AgentMetrics:
     """The agent's figures. `protocols` maps a provider's name to what OpenTelemetry calls it."""
 
     def __init__(self, protocols: Callable[[str], str]) -> None:
+        # A second series for each counter that only says when it began.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         self._protocols = protocols
         registry = self.registry
         self._requests = Counter(
             "bailiwick_requests",
             "Attempts decided on: admitted, or refused with which code.",
-            ("team", "decision", "code"),
+            ("team", "decision", "code", "protocol"),
             registry=registry,
         )
         self._refusals = Counter(
@@ -57,7 +66,7 @@ class AgentMetrics:
         self._rows = Counter(
             "bailiwick_attempts",
             "Attempts that ended, by the state of their ledger row.",
-            ("state", "reason", *_WHO),
+            ("state", "reason", *_WHO, "protocol"),
             registry=registry,
         )
         self._reserved = Counter(
@@ -109,12 +118,12 @@ class AgentMetrics:
 
     def admitted(self, intent: Intent) -> None:
         """An attempt may leave."""
-        self._requests.labels(intent.caller.team, "admitted", "").inc()
+        self._requests.labels(intent.caller.team, "admitted", "", intent.protocol).inc()
         self._reserved.labels(*_who(intent)).inc(intent.input_bound + intent.output_bound)
 
-    def refused(self, code: str, *, team: str, limit: str) -> None:
+    def refused(self, code: str, *, team: str, limit: str, protocol: str = "http") -> None:
         """A call is refused; `limit` is the deciding limit's id, empty where none decided."""
-        self._requests.labels(team, "refused", code).inc()
+        self._requests.labels(team, "refused", code, protocol).inc()
         if limit:
             self._refusals.labels(limit, team).inc()
 
@@ -122,7 +131,7 @@ class AgentMetrics:
         """An attempt has its row."""
         intent, usage, state = row.intent, row.usage, row.state.value
         who = _who(intent)
-        self._rows.labels(state, row.reason, *who).inc()
+        self._rows.labels(state, row.reason, *who, intent.protocol).inc()
         for kind in (
             "input",
             "output",

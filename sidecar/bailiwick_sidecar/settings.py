@@ -9,6 +9,8 @@ from bailiwick_contract.errors import BailiwickError
 
 AGENT_SOCKET: Final = "agent.sock"
 XDS_SOCKET: Final = "xds.sock"
+GRPC_SOCKET: Final = "grpc.sock"
+API_SOCKET: Final = "api.sock"
 ADMIN_SOCKET: Final = "admin.sock"
 USAGE_LOG: Final = "usage.log"
 STATUS_FILE: Final = "status.json"
@@ -29,7 +31,8 @@ class Settings:
 
     run_dir: Path
     """Sockets and records, new with each start of the machine: `agent.sock` (admission),
-    `xds.sock` (ADS), `usage.log` (Envoy's records), `status.json` (the agent's state, replaced
+    `xds.sock` (ADS), `grpc.sock` (the gRPC API, for Envoy), `api.sock` (Envoy's, for calls that
+    came by gRPC), `usage.log` (Envoy's records), `status.json` (the agent's state, replaced
     atomically; see config/status.py), `admin.sock` (Envoy's own)."""
     config: Path
     """The TenantConfig to serve, canonical bytes; its writer replaces it by rename."""

@@ -139,9 +139,10 @@ def test_text_of_a_config_stays_data(texts: list[str]) -> None:
     snapshot = translate(config, RUNTIME)
 
     code = backend_code(route, backend)
-    assert snapshot.names(Kind.CLUSTER) == {"agent", cluster_name(code)}
+    assert snapshot.names(Kind.CLUSTER) == {"agent", "grpc", cluster_name(code)}
     assert {one["name"] for one in resources(snapshot, Kind.CLUSTER)} == {
         "agent",
+        "grpc",
         cluster_name(code),
     }
     assert MARK not in json.dumps(resources(snapshot, Kind.LISTENER), ensure_ascii=False)

@@ -50,6 +50,7 @@ class ContextLine(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     operation: str
     price_source: str
     rates: tuple[Number, Number, Number, Number, Number, Number, Number]
+    protocol: str = "http"
 
 
 class IntentLine(msgspec.Struct, frozen=True, array_like=True, tag="i"):
@@ -136,6 +137,7 @@ def context_of(intent: Intent) -> tuple[str | tuple[int, ...], ...]:
         intent.operation,
         intent.price_source,
         intent.rates,
+        intent.protocol,
     )
 
 
@@ -158,6 +160,7 @@ def context_line(number: int, intent: Intent) -> bytes:
             operation=intent.operation,
             price_source=intent.price_source,
             rates=(wide(a), wide(b), wide(c), wide(d), wide(e), wide(f), wide(g)),
+            protocol=intent.protocol,
         )
     )
 
@@ -234,6 +237,7 @@ def intent_of(line: IntentLine, context: ContextLine) -> Intent:
         cost_bound=int(line.cost_bound),
         price_source=context.price_source,
         rates=(int(a), int(b), int(c), int(d), int(e), int(f), int(g)),
+        protocol=context.protocol,
     )
 
 

@@ -68,6 +68,8 @@ class Intent:
     rates: tuple[int, int, int, int, int, int, int]
     """Picounits: per input, cached input, output, cache write, audio input, audio output token,
     and per request."""
+    protocol: str = "http"
+    """How the caller asked: `http` or `grpc`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from bailiwick_sidecar.admission.answer import Answer, Headers, Request
 from bailiwick_sidecar.admission.body import Ask, read
 from bailiwick_sidecar.admission.calls import Call
 from bailiwick_sidecar.admission.errors import RefusedError
-from bailiwick_sidecar.admission.gate import Gate, stream_id
+from bailiwick_sidecar.admission.gate import Gate, protocol_of, stream_id
 from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.limits import rate_headers
 from bailiwick_sidecar.admission.plan import Exclusions, find_way, order
@@ -16,12 +16,13 @@ from bailiwick_sidecar.quota.model import Caller
 async def admit(gate: Gate, request: Request) -> Answer:
     """Reserve and write down attempt 1, and answer how the call goes on (see wire.md)."""
     team = ""
+    protocol = protocol_of(request)
     try:
         stream = stream_id(request)
         tables = gate.ready_tables()
         identity = gate.identify(request, tables)
         team = identity.team
-        ask = read(request.body, allowed_tags=tables.tags)
+        ask = read(request.body, allowed_tags=tables.tags, protocol=protocol)
         way = find_way(tables, ask.alias, team)
         plan = await _plan(gate, tables, way, ask=ask, identity=identity)
         # Before anything is reserved: what can fail without a trace fails first.
@@ -29,7 +30,7 @@ async def admit(gate: Gate, request: Request) -> Answer:
         wanted = Wanted((stream, 1), identity, ask, way, plan[0])
         intent, grant = await gate.reserver.reserve(wanted, tables=tables)
     except RefusedError as error:
-        return refusal_answer(gate, error, team=team)
+        return refusal_answer(gate, error, team=team, protocol=protocol)
     if len(plan) > 1:
         gate.calls.keep(stream, Call(identity, ask, way, plan, intent.deadline))
     gate.watcher.admitted(intent)
@@ -55,11 +56,11 @@ def edits(ask: Ask, cap: int) -> Headers:
     return tuple(headers)
 
 
-def refusal_answer(gate: Gate, error: RefusedError, *, team: str) -> Answer:
+def refusal_answer(gate: Gate, error: RefusedError, *, team: str, protocol: str) -> Answer:
     """The answer for a refusal, counted."""
     refusal = error.refusal
     limit = str(refusal.limit["id"]) if refusal.limit else ""
-    gate.watcher.refused(refusal.code, team=team, limit=limit)
+    gate.watcher.refused(refusal.code, team=team, limit=limit, protocol=protocol)
     return refusal.answer()
 
 

@@ -17,7 +17,7 @@ PREDECESSOR_SECONDS: Final = 0.05
 
 async def attempt(gate: Gate, request: Request) -> Answer:
     """Reserve and write down one more attempt of an admitted call (see wire.md)."""
-    team = ""
+    team, protocol = "", "http"
     try:
         stream = stream_id(request)
         number = _number(request)
@@ -26,7 +26,7 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         if call is None:
             # Admitted by a process that is gone: its plan is not known here.
             raise refused("gateway_unavailable", retry_after=RETRY_SOON)
-        team = call.identity.team
+        team, protocol = call.identity.team, call.ask.protocol
         place = _place(call, tables, request)
         headers = gate.attempt_headers(place)
         before = (stream, number - 1)
@@ -34,7 +34,7 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
         intent, _ = await gate.reserver.reserve(wanted, tables=tables, predecessor=before)
     except RefusedError as error:
-        return refusal_answer(gate, error, team=team)
+        return refusal_answer(gate, error, team=team, protocol=protocol)
     gate.watcher.admitted(intent)
     # The body still holds the cap of the attempt before.
     cap: Headers = (("x-bw-edit-cap", f"{call.ask.cap_field}={wanted.cap}"),) if wanted.cap else ()

@@ -37,6 +37,8 @@ class Ask:
     size: int
     tags: tuple[tuple[str, str], ...]
     drop: tuple[str, ...]
+    protocol: str = "http"
+    """How the caller asked: `http` or `grpc`."""
 
     def output_cap(self, *, route_max: int, route_default: int, model_max: int) -> int:
         """Output tokens per choice that a backend may be asked for; 0: no output (embeddings).
@@ -60,7 +62,7 @@ class Ask:
         return min(self.size, context) if context else self.size
 
 
-def read(body: bytes, *, allowed_tags: Sequence[str]) -> Ask:
+def read(body: bytes, *, allowed_tags: Sequence[str], protocol: str = "http") -> Ask:
     """The call that `/admit` describes.
 
     Raises:
@@ -90,6 +92,7 @@ def read(body: bytes, *, allowed_tags: Sequence[str]) -> Ask:
         size=size if isinstance(size, int) else 0,
         tags=tags,
         drop=(*(("metadata",) if "metadata" in said else ()), *drop),
+        protocol=protocol,
     )
 
 

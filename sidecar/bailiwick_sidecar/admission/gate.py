@@ -91,6 +91,11 @@ class Gate:
         )
 
 
+def protocol_of(request: Request) -> str:
+    """`grpc` where the call came by gRPC, else `http`: only Envoy can say so (see wire.md)."""
+    return "grpc" if request.headers.get("x-bw-protocol") == "grpc" else "http"
+
+
 def stream_id(request: Request) -> str:
     """Envoy's id of the stream.
 

@@ -33,6 +33,6 @@ class Watcher(Protocol):
         """An attempt may leave."""
         ...
 
-    def refused(self, code: str, *, team: str, limit: str) -> None:
+    def refused(self, code: str, *, team: str, limit: str, protocol: str) -> None:
         """A call is refused; `limit` is the deciding limit's id, empty where none decided."""
         ...

@@ -86,6 +86,7 @@ class Wanted:
             cost_bound=cost,
             price_source=price.source if price else "",
             rates=price.rates if price else FREE,
+            protocol=ask.protocol,
         )
 
 

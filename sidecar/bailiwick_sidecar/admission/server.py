@@ -5,11 +5,7 @@ their order, every size bounded.
 """
 
 import asyncio
-import contextlib
 import logging
-import os
-import socket
-import stat
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,19 +14,15 @@ from typing import Final, cast
 
 import httptools
 
-from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.admission.answer import Answer, Request
 from bailiwick_sidecar.admission.errors import RefusedError, refused
+from bailiwick_sidecar.unix_socket import SocketInUseError, bound
 
 Handler = Callable[[Request], Awaitable[Answer]]
 
 PHRASES: Final = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 503: b"Service Unavailable"}
 
 log = logging.getLogger(__name__)
-
-
-class SocketInUseError(BailiwickError):
-    """Another process serves at this address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +61,9 @@ class HttpServer:
         Raises:
             SocketInUseError: a living process listens there.
         """
-        _remove_stale(path)
-        before = os.umask(0o177)
-        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            bound.bind(str(path))
-        finally:
-            os.umask(before)
-        bound.setblocking(False)  # noqa: FBT003 -- the standard library's signature
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
-            lambda: Connection(self), sock=bound, backlog=1024
+            lambda: Connection(self), sock=bound(path), backlog=1024
         )
 
     async def listen_tcp(self, host: str, port: int) -> None:
@@ -275,16 +259,3 @@ class Connection(asyncio.Protocol):
         """Close the connection as it stands."""
         if self._transport is not None:
             self._transport.abort()
-
-
-def _remove_stale(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise SocketInUseError(f"{path} is no socket: move it away")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(str(path))
-            except (ConnectionRefusedError, FileNotFoundError):
-                path.unlink(missing_ok=True)
-                return
-        raise SocketInUseError(f"another process serves at {path}: stop it first")

@@ -45,7 +45,7 @@ def values(row: Row, owner: Owner) -> tuple[Any, ...]:
         caller.tier,
         intent.operation,
         intent.stream,
-        "http",
+        intent.protocol,
         row.state.value,
         row.status,
         row.reason,

@@ -6,8 +6,11 @@ Formats are constants of this file; no text of a config is ever part of one.
 from envoy_data_plane.envoy.config.accesslog.v3 import (
     AccessLog,
     AccessLogFilter,
+    AndFilter,
     ComparisonFilter,
     ComparisonFilterOp,
+    GrpcStatusFilter,
+    GrpcStatusFilterStatus,
     HeaderFilter,
     MetadataFilter,
     OrFilter,
@@ -19,6 +22,7 @@ from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessL
 from envoy_data_plane.envoy.type.matcher.v3 import (
     MetadataMatcher,
     MetadataMatcherPathSegment,
+    StringMatcher,
     ValueMatcher,
 )
 
@@ -61,20 +65,34 @@ _ATTEMPT = {
 
 def request_log(runtime: Runtime) -> AccessLog:
     """Records of metered requests, and of refused tokens: those tell of keys not yet known."""
+    refused = AccessLogFilter(
+        grpc_status_filter=GrpcStatusFilter(statuses=[GrpcStatusFilterStatus.UNAUTHENTICATED])
+    )
     return _log(
         runtime,
         _REQUEST,
-        AccessLogFilter(or_filter=OrFilter(filters=[noted("p"), with_status(401)])),
+        AccessLogFilter(or_filter=OrFilter(filters=[noted("p"), with_status(401), refused])),
     )
 
 
 def attempt_log(runtime: Runtime) -> AccessLog:
     """Records of attempts at a backend.
 
-    Routes ask the agent with GET alone; dynamic metadata is not to be seen here.
+    Routes ask the agent with GET, or with gRPC; dynamic metadata is not to be seen here.
     """
     method = HeaderMatcher(name=":method", string_match=exact("POST"))
-    return _log(runtime, _ATTEMPT, AccessLogFilter(header_filter=HeaderFilter(header=method)))
+    plain = HeaderMatcher(
+        name="content-type",
+        string_match=StringMatcher(prefix="application/grpc"),
+        invert_match=True,
+        treat_missing_header_as_empty=True,
+    )
+    both = AndFilter(
+        filters=[
+            AccessLogFilter(header_filter=HeaderFilter(header=header)) for header in (method, plain)
+        ]
+    )
+    return _log(runtime, _ATTEMPT, AccessLogFilter(and_filter=both))
 
 
 def noted(key: str) -> AccessLogFilter:

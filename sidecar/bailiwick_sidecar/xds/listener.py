@@ -1,4 +1,10 @@
-"""The door: one listener, hardened as Envoy's edge checklist asks, for traffic of one tenant."""
+"""The doors: callers' listener, hardened as Envoy's edge checklist asks, and the agent's own.
+
+Both have the same filters and routes, so that a call that came by gRPC and that the agent sends on
+as HTTP meets the same authentication, limits and accounts.
+"""
+
+from collections.abc import Iterable
 
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
     HeaderMutation as Mutation,
@@ -8,7 +14,7 @@ from envoy_data_plane.envoy.config.core.v3 import (
     Http1ProtocolOptions,
     Http2ProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
-    TypedExtensionConfig,
+    KeepaliveSettings,
 )
 from envoy_data_plane.envoy.config.core.v3 import HttpProtocolOptions as CommonOptions
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
@@ -27,37 +33,71 @@ from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 from bailiwick_sidecar.xds.accesslog import request_log
 from bailiwick_sidecar.xds.filters.order import http_filters
 from bailiwick_sidecar.xds.local_replies import local_replies
-from bailiwick_sidecar.xds.messages import ads, extension, packed, seconds, socket
+from bailiwick_sidecar.xds.messages import ads, extension, packed, pipe, seconds, set_header, socket
 from bailiwick_sidecar.xds.routes import NAME as ROUTES
 from bailiwick_sidecar.xds.runtime import Runtime
 
 NAME = "calls"
-_INTERNAL_PREFIXES = ("x-bw-", "x-envoy-", "x-request-id")
+AGENTS_NAME = "agents-calls"
+PROTOCOL_HEADER = "x-bw-protocol"
+"""Says that a call came by gRPC. Only the agent's own listener sets it; callers' is stripped."""
+_INTERNAL_PREFIXES = ("x-bw-", "x-envoy-")
+_CALLERS_PREFIXES = (*_INTERNAL_PREFIXES, "x-request-id")
 _STREAM_WINDOW = 256 * 1024
 _CONNECTION_WINDOW = 1024 * 1024
 
 
 def listener(runtime: Runtime) -> Listener:
-    """The only listener. Nothing of the tenant's config is in it, so that it never drains."""
-    manager = Filter(
-        name="envoy.filters.network.http_connection_manager", typed_config=packed(_manager(runtime))
-    )
+    """Where callers connect. Nothing of the tenant's config is in it, so that it never drains."""
     return Listener(
         name=NAME,
         address=socket(runtime.address, runtime.port),
         per_connection_buffer_limit_bytes=runtime.body_limit,
-        filter_chains=[FilterChain(filters=[manager])],
+        filter_chains=[_chain(_manager(runtime, NAME, _stripped(_CALLERS_PREFIXES)))],
     )
 
 
-def _manager(runtime: Runtime) -> HttpConnectionManager:
+def agents_listener(runtime: Runtime) -> Listener:
+    """Where the agent sends calls on that came by gRPC; nobody else reaches its socket.
+
+    Their id is the one that Envoy gave them at the callers' listener.
+    """
+    protocol = Mutation(append=set_header(PROTOCOL_HEADER, "grpc"))
+    manager = _manager(runtime, AGENTS_NAME, [*_stripped(_INTERNAL_PREFIXES), protocol])
+    manager.preserve_external_request_id = True
+    return Listener(
+        name=AGENTS_NAME,
+        address=pipe(runtime.api_socket, mode=0o600),
+        per_connection_buffer_limit_bytes=runtime.body_limit,
+        # Each belongs to a call whose own connection was counted.
+        ignore_global_conn_limit=True,
+        filter_chains=[_chain(manager)],
+    )
+
+
+def _chain(manager: HttpConnectionManager) -> FilterChain:
+    return FilterChain(
+        filters=[
+            Filter(
+                name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
+            )
+        ]
+    )
+
+
+def _manager(runtime: Runtime, name: str, mutations: list[Mutation]) -> HttpConnectionManager:
     return HttpConnectionManager(
-        stat_prefix=NAME,
+        stat_prefix=name,
         rds=Rds(config_source=ads(), route_config_name=ROUTES),
         http_filters=http_filters(runtime),
         access_log=[request_log(runtime)],
         local_reply_config=local_replies(),
-        early_header_mutation_extensions=[_strip_internal_headers()],
+        early_header_mutation_extensions=[
+            extension(
+                "envoy.http.early_header_mutation.header_mutation",
+                HeaderMutation(mutations=mutations),
+            )
+        ],
         # The peer is the caller: no forwarded header is believed, and no address is internal,
         # so that no caller keeps a header that only Envoy may set.
         use_remote_address=True,
@@ -89,19 +129,18 @@ def _manager(runtime: Runtime) -> HttpConnectionManager:
             max_concurrent_streams=100,
             initial_stream_window_size=_STREAM_WINDOW,
             initial_connection_window_size=_CONNECTION_WINDOW,
+            # A caller that vanished without a word is found out while it only listens.
+            connection_keepalive=KeepaliveSettings(interval=seconds(60), timeout=seconds(20)),
         ),
     )
 
 
-def _strip_internal_headers() -> TypedExtensionConfig:
-    removals = [
+def _stripped(prefixes: Iterable[str]) -> list[Mutation]:
+    return [
         Mutation(
             remove_on_match=HeaderMutationRemoveOnMatch(
                 key_matcher=StringMatcher(prefix=prefix, ignore_case=True)
             )
         )
-        for prefix in _INTERNAL_PREFIXES
+        for prefix in prefixes
     ]
-    return extension(
-        "envoy.http.early_header_mutation.header_mutation", HeaderMutation(mutations=removals)
-    )

@@ -18,6 +18,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 
 from bailiwick_sidecar.xds.accesslog import noted, with_status
+from bailiwick_sidecar.xds.grpc_replies import grpc_replies
 from bailiwick_sidecar.xds.messages import exact, set_header, struct
 from bailiwick_sidecar.xds.routes import AGENT_PATHS
 
@@ -31,6 +32,7 @@ def local_replies() -> LocalReplyConfig:
     rules = [
         # What a script or the agent answered stands as it is.
         ResponseMapper(filter=noted("own")),
+        *grpc_replies(),
         _error(with_status(401), "invalid_api_key", "Not authorised: %LOCAL_REPLY_BODY%."),
         # Envoy says 403 of a token for another audience.
         _error(

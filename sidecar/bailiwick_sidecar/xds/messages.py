@@ -51,9 +51,9 @@ def socket(address: str, port: int) -> Address:
     return Address(socket_address=SocketAddress(address=address, port_value=port))
 
 
-def pipe(path: str) -> Address:
-    """A Unix socket."""
-    return Address(pipe=Pipe(path=path))
+def pipe(path: str, mode: int = 0) -> Address:
+    """A Unix socket; `mode` is its file's where Envoy makes it."""
+    return Address(pipe=Pipe(path=path, mode=mode))
 
 
 def exact(text: str) -> StringMatcher:

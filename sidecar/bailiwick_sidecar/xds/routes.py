@@ -18,6 +18,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import Fallback, TenantConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Route as ModelRoute
 from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
 from bailiwick_sidecar.xds.clusters import AGENT
+from bailiwick_sidecar.xds.grpc_api import grpc_routes
 from bailiwick_sidecar.xds.messages import exact, inline, millis, seconds
 from bailiwick_sidecar.xds.plan import plan_specifier
 from bailiwick_sidecar.xds.timeouts import phases
@@ -61,6 +62,7 @@ def _own_routes() -> list[Route]:
             _fixed(path, RouteMatch(path=path, headers=[_method("POST")]), 500)
             for path in METERED_PATHS
         ),
+        *grpc_routes(),
         *(_agent_route(path) for path in AGENT_PATHS),
         _fixed("healthz", RouteMatch(path="/healthz", headers=[_method("GET")]), 200, "ok\n"),
         _fixed("none", RouteMatch(prefix="/"), 404),

@@ -15,6 +15,10 @@ class Runtime:
     address: str = "127.0.0.1"
     agent_socket: str = "agent.sock"
     """Unix socket of the admission server; at most 107 bytes (sockaddr_un.sun_path)."""
+    grpc_socket: str = "grpc.sock"
+    """Unix socket where the agent serves gRPC, for Envoy alone."""
+    api_socket: str = "api.sock"
+    """Unix socket where Envoy takes the agent's own HTTP calls."""
     usage_log: str = "usage.log"
     """File that Envoy appends records to."""
     jwks: Mapping[str, str] = field(default_factory=dict)

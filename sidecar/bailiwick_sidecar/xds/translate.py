@@ -12,7 +12,8 @@ from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.xds.clusters import clusters
 from bailiwick_sidecar.xds.filters.jwt import NAME as JWT
 from bailiwick_sidecar.xds.filters.jwt import jwt_extension
-from bailiwick_sidecar.xds.listener import listener
+from bailiwick_sidecar.xds.grpc_api import grpc_cluster
+from bailiwick_sidecar.xds.listener import agents_listener, listener
 from bailiwick_sidecar.xds.messages import packed
 from bailiwick_sidecar.xds.routes import NAME as ROUTES
 from bailiwick_sidecar.xds.routes import route_configuration
@@ -26,14 +27,14 @@ def translate(config: TenantConfig, runtime: Runtime) -> Snapshot:
     Raises:
         TranslationError: the config names something that it does not hold.
     """
-    backends = clusters(config, runtime)
+    backends = (*clusters(config, runtime), grpc_cluster(runtime))
     calls = route_configuration(config)
-    door = listener(runtime)
+    doors = (listener(runtime), agents_listener(runtime))
     callers = jwt_extension(config, runtime)
     snapshot = Snapshot(
         resources={
             Kind.CLUSTER: _by_name(backends),
-            Kind.LISTENER: _by_name([door]),
+            Kind.LISTENER: _by_name(doors),
             Kind.ROUTES: _by_name([calls]),
             Kind.EXTENSION: _by_name([callers]),
         },

@@ -1,6 +1,7 @@
 """Who vouches for callers. Delivered by ECDS: a new key or issuer does not touch the listener."""
 
 import json
+from dataclasses import replace
 
 from envoy_data_plane.envoy.config.core.v3 import ExtensionConfigSource, TypedExtensionConfig
 from envoy_data_plane.envoy.config.route.v3 import RouteMatch
@@ -16,6 +17,7 @@ from envoy_data_plane.envoy.extensions.filters.http.jwt_authn.v3 import (
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 
 from bailiwick_contract.v1.tenant_config_pb2 import Issuer, TenantConfig
+from bailiwick_sidecar.xds.grpc_api import CALLS, HEALTH
 from bailiwick_sidecar.xds.messages import ads, inline, packed
 from bailiwick_sidecar.xds.runtime import Runtime
 
@@ -61,8 +63,15 @@ def jwt_extension(config: TenantConfig, runtime: Runtime) -> TypedExtensionConfi
     if not providers:
         nobody = Issuer(issuer=_NOBODYS_ISSUER, audiences=[_NOBODYS_ISSUER])
         providers["nobody"] = _provider(nobody, "")
+    # The token of a call by gRPC stays with it: it is looked at again where the agent sends it on.
+    kept = {f"{name}-kept": replace(one, forward=True) for name, one in providers.items()}
     rules = [RequirementRule(match=RouteMatch(path=path)) for path in OPEN_PATHS]
-    rules.append(RequirementRule(match=RouteMatch(prefix="/"), requires=_any_of(list(providers))))
+    rules += [
+        RequirementRule(match=RouteMatch(prefix=HEALTH)),
+        RequirementRule(match=RouteMatch(prefix=CALLS), requires=_any_of(list(kept))),
+        RequirementRule(match=RouteMatch(prefix="/"), requires=_any_of(list(providers))),
+    ]
+    providers |= kept
     message = JwtAuthentication(providers=providers, rules=rules)
     return TypedExtensionConfig(name=NAME, typed_config=packed(message))
 

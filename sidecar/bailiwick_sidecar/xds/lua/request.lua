@@ -172,6 +172,7 @@ local function on_request(h)
     return answers.refuse(h, 413, "request_too_large", "The body is larger than 16 MiB.")
   end
   local id, token, tags = headers:get("x-request-id"), headers:get("x-bw-jwt"), headers:get("x-bailiwick-tags")
+  local protocol = headers:get("x-bw-protocol")
   only(headers, PASSED)
   local buffer = h:body()
   local size = buffer and buffer:length() or 0
@@ -190,6 +191,7 @@ local function on_request(h)
   if not text then return answers.refuse(h, 400, "invalid_request", reason) end
   local answer, refusal = answers.ask(h, {
     [":path"] = "/admit", ["content-type"] = "application/json", ["x-bw-id"] = id, ["x-bw-jwt"] = token,
+    ["x-bw-protocol"] = protocol,
   }, text)
   if not answer then return answers.unavailable(h) end
   if answer[":status"] ~= "200" then return answers.pass(h, answer, refusal) end

@@ -1,0 +1,1 @@
+"""Language models for typed clients: what `bailiwick.llm.v1` describes, and a client for it."""

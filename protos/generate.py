@@ -1,0 +1,52 @@
+"""Writes the code that protoc makes of the public API's description: `python protos/generate.py`.
+
+With --baseline also the description that later changes are compared with: do that at a release.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc_tools
+from grpc_tools import protoc
+
+ROOT = Path(__file__).parent
+PROTO = "bailiwick/llm/v1/llm.proto"
+BASELINE = ROOT / "baseline" / "llm_v1.binpb"
+WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
+
+
+def compiled(*outputs: str) -> None:
+    """Run protoc with these outputs.
+
+    Raises:
+        SystemExit: the description is wrong; protoc has said where.
+    """
+    line = ["protoc", f"--proto_path={ROOT}", f"--proto_path={WELL_KNOWN}", *outputs, PROTO]
+    if protoc.main(line):
+        raise SystemExit(f"protoc refuses {PROTO}: see above")
+
+
+def generate(folder: Path) -> None:
+    """The messages, their types and the stubs, below `folder`."""
+    compiled(*(f"--{kind}_out={folder}" for kind in ("python", "pyi", "grpc_python")))
+
+
+def describe(file: Path) -> None:
+    """The description itself, as a FileDescriptorSet with comments and imports."""
+    compiled("--include_imports", "--include_source_info", f"--descriptor_set_out={file}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write everything into this folder."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--baseline", action="store_true", help="make this the new baseline")
+    chosen = options.parse_args(arguments)
+    generate(ROOT)
+    if chosen.baseline:
+        describe(BASELINE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Between the API's messages and OpenAI's JSON: pure functions, both ways."""
