@@ -15,8 +15,6 @@ from bailiwick_cli.up.output import OutputLog
 LEASH = Path(__file__).with_name("leash.py")
 FIRST_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0)
 LONGEST_PAUSE_S = 8.0
-HEALTHY_S = 20.0
-"""A process that lived this long starts again with no pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ class Child:
         self._watcher = watcher
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        self._deaths = 0
 
     @property
     def pid(self) -> int | None:
@@ -70,17 +69,18 @@ class Child:
         Raises:
             OSError: the program can't be started at all.
         """
-        loop = asyncio.get_running_loop()
-        deaths = 0
         while not self._stopping.is_set():
-            born = loop.time()
             code = await self._once()
             if self._stopping.is_set():
                 return
-            deaths = 1 if loop.time() - born > HEALTHY_S else deaths + 1
+            self._deaths += 1
             self._watcher.died(code)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s(deaths))
+                await asyncio.wait_for(self._stopping.wait(), pause_s(self._deaths))
+
+    def healthy(self) -> None:
+        """It did its work: its next death is the first one in a row."""
+        self._deaths = 0
 
     async def _once(self) -> int:
         command = self._command

@@ -138,6 +138,9 @@ class Gateway:
                     self._say(f"{self.place.namespace}: serves again")
                 self.state = State.SERVING
                 self._deaths = dict.fromkeys(self._deaths, 0)
+                self._agent.healthy()
+                if self._envoy is not None:
+                    self._envoy.healthy()
             elif not serving and self.state is State.SERVING:
                 self.state = State.RECOVERING
             pause = WATCH_S if self.state is State.SERVING else POLL_S

@@ -44,7 +44,9 @@ def write_served(
         "gateways": entries if running else [],
         "tenants": tenants,
     }
-    write_atomically(data.serving, json.dumps(said, indent=1).encode() + b"\n")
+    text = json.dumps(said, indent=1).encode() + b"\n"
+    if not data.serving.exists() or data.serving.read_bytes() != text:
+        write_atomically(data.serving, text)
 
 
 def _known(config: TenantConfig) -> dict[str, Any]:
