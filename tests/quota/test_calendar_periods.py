@@ -153,3 +153,25 @@ def test_long_idle_is_cheap_and_exact() -> None:
 
     granted(limits, 2, cost=10, now=later)
     assert used(limits, "l", now=later) == 10
+
+
+def test_an_evening_that_comes_twice_belongs_to_the_new_day() -> None:
+    """Clocks set back over midnight give no day back, and no budget a second time."""
+    limits = engine(limit("l", KIND.BUDGET_DAY, 10), zone="America/St_Johns")
+    past_midnight = ms("2010-11-07T00:00:30-02:30")
+    evening_again = ms("2010-11-06T23:30-03:30")
+    granted(limits, 1, cost=10, now=past_midnight)
+
+    denial = denied(limits, 2, cost=1, now=evening_again)
+
+    assert denial.retry_after == ms("2010-11-08T00:00-03:30")
+
+
+def test_a_counter_forgets_periods_long_past() -> None:
+    """Years of days leave a handful behind."""
+    limits = engine(limit("l", KIND.BUDGET_DAY, 100))
+    for day in range(1_000):
+        granted(limits, day, cost=10, now=1_700_000_000_000 + day * 86_400_000)
+
+    (counter,) = limits.dump()["counters"]
+    assert len(counter[3]) <= 4

@@ -221,3 +221,27 @@ def test_a_long_dead_attempt_is_restored_as_what_it_used() -> None:
     limits.restore([(ask("then", tokens=50, ttl=1_000), NOW, Amounts(tokens=20, cost=0))])
 
     assert used(limits, "month", now=NOW + 3 * LINGER_MS) == 21
+
+
+def test_a_restored_attempt_counts_from_its_own_ms() -> None:
+    """Also in an engine that is further on: its window ends when it would have."""
+    limits = engine(TPM)
+    granted(limits, "now", tokens=1, now=NOW + 30_000)
+
+    limits.restore([(ask("then", tokens=50), NOW, None)])
+
+    assert used(limits, "tpm", now=NOW + 59_999) == 51
+    assert used(limits, "tpm", now=NOW + 60_000) == 1
+
+
+def test_a_restored_attempt_takes_over_its_predecessors_lease() -> None:
+    """In whatever order they are told, one request holds one lease."""
+    limits = engine(limit("one", KIND.CONCURRENT_REQUESTS, 1))
+
+    limits.restore(
+        [(ask(("s", 2), after=("s", 1)), NOW, None), (ask(("s", 1)), NOW, None)],
+    )
+
+    assert used(limits, "one") == 1
+    limits.release(("s", 2), NOW)
+    assert used(limits, "one") == 0

@@ -104,8 +104,9 @@ def test_resets_when_the_last_amount_leaves() -> None:
     """`resets_at` is when nothing would count any more; what was given back does not."""
     limits = engine(limit("l", KIND.TOKENS_PER_MINUTE, 100))
     granted(limits, 1, tokens=10)
-    limits.void(granted(limits, 2, tokens=10, now=NOW + 500), NOW + 600)
+    granted(limits, 2, tokens=10, now=NOW + 300)
+    limits.void(granted(limits, 3, tokens=10, now=NOW + 500), NOW + 600)
 
     (state,) = limits.states(ask(0).caller, NOW + 700)
 
-    assert (state.used, state.resets_at) == (10, NOW + 60_000)
+    assert (state.used, state.resets_at) == (20, NOW + 300 + 60_000)
