@@ -157,12 +157,15 @@ def test_long_idle_is_cheap_and_exact() -> None:
 
 def test_an_evening_that_comes_twice_belongs_to_the_new_day() -> None:
     """Clocks set back over midnight give no day back, and no budget a second time."""
-    limits = engine(limit("l", KIND.BUDGET_DAY, 10), zone="America/St_Johns")
+    budget = limit("l", KIND.BUDGET_DAY, 10)
     past_midnight = ms("2010-11-07T00:00:30-02:30")
     evening_again = ms("2010-11-06T23:30-03:30")
-    granted(limits, 1, cost=10, now=past_midnight)
+    awake, started_then = (engine(budget, zone="America/St_Johns") for _ in range(2))
+    granted(awake, 1, cost=10, now=past_midnight)
+    granted(started_then, 1, cost=10, now=evening_again)
 
-    denial = denied(limits, 2, cost=1, now=evening_again)
+    denial = denied(awake, 2, cost=1, now=evening_again)
+    denied(started_then, 2, cost=1, now=ms("2010-11-07T00:30-03:30"))
 
     assert denial.retry_after == ms("2010-11-08T00:00-03:30")
 
