@@ -97,10 +97,14 @@ class Gateway:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.run(self._start_servers())
-        self.config = self.configure(self)
-        self.publish(translate(self.config, self.runtime))
-        self.start_envoy()
+        try:
+            self.run(self._start_servers())
+            self.config = self.configure(self)
+            self.publish(translate(self.config, self.runtime))
+            self.start_envoy()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     async def _start_servers(self) -> None:
@@ -149,7 +153,8 @@ class Gateway:
         except (OSError, ValueError):
             return 0
         for one in listeners.get("listener_statuses", ()):
-            return int(one["local_address"]["socket_address"]["port_value"])
+            if "socket_address" in one["local_address"]:
+                return int(one["local_address"]["socket_address"]["port_value"])
         return 0
 
     def log(self) -> str:
@@ -207,8 +212,10 @@ class Gateway:
             self.envoy.kill()
             self.envoy.wait()
             self._errors.close()
-            self.http.close()
             self.envoy = None
+        if self.port:
+            self.http.close()
+            self.port = 0
 
     def __exit__(self, *_: object) -> None:
         self.stop_envoy()

@@ -1,6 +1,7 @@
 """As little of HTTP/1.1 as the test's servers need, every byte under the test's control."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -93,9 +94,9 @@ class Http1Server:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
-    async def listen_tcp(self) -> int:
+    async def listen_tcp(self, tls: ssl.SSLContext | None = None) -> int:
         """Listen on loopback; the port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20, ssl=tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def listen_unix(self, path: str) -> None:

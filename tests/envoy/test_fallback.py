@@ -117,6 +117,39 @@ def test_a_dead_provider_gives_way(gateway: Gateway) -> None:
     assert second["s"] == 200
 
 
+def named(gateway: Gateway, host: str) -> None:
+    """Serve with provider A under this name."""
+    ports = {"a": gateway.providers[0].port, "b": gateway.providers[1].port}
+    config = configs.config(ports, configs.route())
+    config.providers[0].host = host
+    gateway.apply(config)
+
+
+def test_a_name_without_an_address_gives_way(gateway: Gateway) -> None:
+    """A provider whose name does not resolve is an attempt that was never sent, not the end."""
+    named(gateway, "nowhere.invalid")
+    admit_a(gateway)
+
+    answer = gateway.chat(BODY)
+    gateway.apply(gateway.config)
+
+    assert answer.status_code == 200
+    gateway.record("r", answer.headers["x-request-id"])
+    first, second = gateway.records("a", answer.headers["x-request-id"])
+    assert (first["tx"], first["s"], second["s"]) == (0, 0, 200)
+
+
+def test_a_name_with_two_families_is_reached_every_time(gateway: Gateway) -> None:
+    """The provider listens on IPv4 alone, its name has both: no call depends on luck."""
+    named(gateway, "localhost")
+    gateway.agent.on_admit = lambda _: allow(configs.unary(), configs.plan()[:1])
+
+    statuses = [gateway.chat(BODY).status_code for _ in range(8)]
+    gateway.apply(gateway.config)
+
+    assert statuses == [200] * 8
+
+
 def test_a_lost_connection_before_the_answer_gives_way(gateway: Gateway) -> None:
     """A provider that hangs up without an answer is tried no more."""
     admit_a(gateway)

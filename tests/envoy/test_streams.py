@@ -135,6 +135,21 @@ def test_a_line_over_a_mebibyte_goes_by_unread(gateway: Gateway, *, hide: bool) 
     assert gateway.record("r", stream_id)["u"] == USAGE
 
 
+@pytest.mark.parametrize("hide", [False, True])
+def test_what_shares_a_chunk_with_a_giant_lines_end_is_read(
+    gateway: Gateway, *, hide: bool
+) -> None:
+    """Only the giant line goes by unread: usage right behind it is counted, and hidden if asked."""
+    giant = event("x" * 1_500_000, None)
+    tail = giant[-20:] + "\n\n" + usage_event() + "\n\n" + "data: [DONE]\n\n"
+
+    got, stream_id = stream(gateway, [giant[:-20].encode(), 0.3, tail.encode()], hide=hide)
+
+    assert gateway.record("r", stream_id)["u"] == USAGE
+    assert giant.encode() in got
+    assert (usage_event().encode() in got) is not hide
+
+
 def test_events_are_not_held_back(gateway: Gateway) -> None:
     """An event is with the caller while the provider still thinks about the next one."""
     gateway.agent.on_admit = lambda _: allow(

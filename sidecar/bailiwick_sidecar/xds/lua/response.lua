@@ -124,46 +124,52 @@ function Lines:read(s)
   return concat(kept)
 end
 
--- A stream of events (WHATWG server-sent events), read line by line; only a line's beginning is held.
+-- Takes the next bytes; returns what may go to the caller by now: whole lines, and what stands of a
+-- line too long to hold. Only a line's beginning is held.
+function Lines:feed(text)
+  local unread = ""
+  if self.skipping then
+    -- Up to the giant line's own end; what follows in the same chunk is read as ever.
+    local e = find(text, "[\r\n]")
+    if not e then return text end
+    unread, text, self.skipping = sub(text, 1, e), sub(text, e + 1), false
+  end
+  local cut = last_line_end(text)
+  if cut == 0 then
+    self.carry[#self.carry + 1] = text
+    self.carried = self.carried + #text
+    if self.carried <= CARRY_LIMIT then return unread end
+    local held = concat(self.carry)
+    self.carry, self.carried, self.skipping = {}, 0, true
+    return unread .. held
+  end
+  local whole = cut == #text and text or sub(text, 1, cut)
+  if self.carried > 0 then
+    self.carry[#self.carry + 1] = whole
+    whole = concat(self.carry)
+  end
+  self.carried = #text - cut
+  self.carry = self.carried > 0 and { sub(text, cut + 1) } or {}
+  local passed = self:read(whole)
+  return unread == "" and passed or unread .. passed
+end
+
+-- A stream of events (WHATWG server-sent events), read line by line.
 local function stream(h, hide)
-  local lines = setmetatable({ h = h, hide = hide, events = 0, bytes = 0 }, Lines)
-  local carry, carried, skipping = {}, 0, false
+  local lines = setmetatable({
+    h = h, hide = hide, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false,
+  }, Lines)
   for chunk in h:bodyChunks() do
     local n = chunk:length()
     if n > 0 then
       local text = chunk:getBytes(0, n)
-      local cut = last_line_end(text)
-      if skipping then
-        -- A line too long to read goes by unread.
-        skipping = cut == 0
-        carry, carried = { sub(text, cut + 1) }, n - cut
-        if skipping then carry, carried = {}, 0 end
-        if hide and carried > 0 then chunk:setBytes(sub(text, 1, cut)) end
-      elseif cut == 0 then
-        carry[#carry + 1] = text
-        carried = carried + n
-        if carried > CARRY_LIMIT then
-          if hide then chunk:setBytes(concat(carry)) end
-          carry, carried, skipping = {}, 0, true
-        elseif hide then
-          chunk:setBytes("")
-        end
-      else
-        local whole = cut == n and text or sub(text, 1, cut)
-        if carried > 0 then
-          carry[#carry + 1] = whole
-          whole = concat(carry)
-        end
-        local passed = lines:read(whole)
-        if hide and (carried > 0 or cut < n or #passed ~= #whole) then chunk:setBytes(passed) end
-        carried = n - cut
-        carry = carried > 0 and { sub(text, cut + 1) } or {}
-        set(h, "e", { n = lines.events, b = lines.bytes })
-      end
+      local passed = lines:feed(text)
+      if hide and passed ~= text then chunk:setBytes(passed) end
+      set(h, "e", { n = lines.events, b = lines.bytes })
     end
   end
-  if carried > 0 then
-    lines:read(concat(carry))
+  if lines.carried > 0 then
+    lines:read(concat(lines.carry))
     set(h, "e", { n = lines.events, b = lines.bytes })
   end
 end
