@@ -32,7 +32,7 @@ class Settings(Part, frozen=True, kw_only=True):
     stream: Stream = Stream()
     namespace: str = "bailiwick-system"
     """Where the operator runs."""
-    liveness: str = "http://[::]:8081/healthz"
+    liveness: str = "http://0.0.0.0:8081/healthz"
     workers: int = 4
     """Tenants that are brought in order at the same time."""
     resync_seconds: float = 600.0
