@@ -1,0 +1,229 @@
+"""No reservation exceeds a limit, and no refusal is false: recomputed from what callers saw.
+
+The moment of a decision and of a settle are known within bounds only. So each counter has a least
+and a most that it can have stood at, and a decision between the two is counted as undecided.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from bench.faults.check_books import price
+from bench.faults.evidence import Evidence, LimitRule, Row, Seen
+from bench.faults.timeline import LAG_S, Timeline
+from bench.faults.verdict import Verdict
+
+EDGE_S: Final = 0.005
+"""Between two readings of a clock in one decision."""
+WINDOWS: Final = {
+    "requests_per_second": 1.0,
+    "requests_per_minute": 60.0,
+    "tokens_per_minute": 60.0,
+    "tokens_per_month": float("inf"),
+    "budget_day": float("inf"),
+    "budget_month": float("inf"),
+}
+CONCURRENT: Final = "concurrent_requests"
+REFUSALS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one row takes of one kind of limit, before and after it is settled."""
+
+    call: int
+    attempt: int
+    admitted: float
+    settled_first: float
+    settled_last: float
+    reserved: Decimal
+    charged: Decimal
+
+    def least(self, at: float) -> Decimal:
+        """What it takes at least at a moment after its admission."""
+        open_ = at < self.settled_first - EDGE_S
+        return self.reserved if open_ else min(self.reserved, self.charged)
+
+    def most(self, at: float) -> Decimal:
+        """What it takes at most from a moment on."""
+        return self.charged if at > self.settled_last else max(self.reserved, self.charged)
+
+
+def check_limits(evidence: Evidence, verdict: Verdict) -> None:
+    """Adds what can be told of each decision."""
+    timeline = Timeline(evidence)
+    rules = {rule.id: rule for rule in evidence.rules}
+    uses = _uses(evidence, timeline)
+    over: list[str] = []
+    for (rule_id, subject), taken in uses.items():
+        over += _over(rules[rule_id], subject, taken, timeline)
+    verdict.add("reservations that exceeded a limit", len(over), over)
+    _refusals(evidence, timeline, rules, uses, verdict)
+    _overshoot(evidence, verdict)
+
+
+Uses = dict[tuple[str, tuple[str, ...]], list[Use]]
+
+
+def _uses(evidence: Evidence, timeline: Timeline) -> Uses:
+    found: Uses = defaultdict(list)
+    for row in evidence.rows:
+        caller = timeline.caller(row)
+        times = timeline.times(row)
+        for rule in evidence.rules:
+            if any(row[name] != value for name, value in rule.subject.items()):
+                continue
+            reserved, charged = _measure(rule.kind, row)
+            found[rule.id, tuple(row[name] for name in rule.each)].append(
+                Use(
+                    call=caller.call if caller else -1,
+                    attempt=row["attempt"],
+                    admitted=times.admitted,
+                    settled_first=times.settled_first,
+                    settled_last=times.settled_last
+                    if row["state"] != "unknown"
+                    else float("inf"),
+                    reserved=reserved,
+                    charged=charged,
+                )
+            )
+    for taken in found.values():
+        taken.sort(key=lambda use: (use.admitted, use.attempt))
+    return found
+
+
+def _measure(kind: str, row: Row) -> tuple[Decimal, Decimal]:
+    if kind.startswith("budget"):
+        return Decimal(row["reserved_cost"]), Decimal(row["cost"])
+    if kind.startswith("tokens"):
+        reserved = row["reserved_input_tokens"] + row["reserved_output_tokens"]
+        return Decimal(reserved), Decimal(row["total_tokens"])
+    if kind == CONCURRENT:
+        return Decimal(1), Decimal(0)
+    return Decimal(1), Decimal(0 if row["state"] == "void" else 1)
+
+
+def _need(kind: str, seen: Seen) -> Decimal:
+    if kind.startswith("budget"):
+        return price(seen.bytes, seen.cap)
+    return Decimal(seen.bytes + seen.cap) if kind.startswith("tokens") else Decimal(1)
+
+
+def _over(rule: LimitRule, subject: tuple[str, ...], taken: list[Use], time: Timeline) -> list[str]:
+    """Admissions after which the counter certainly stood above its limit."""
+    amount = Decimal(rule.amount)
+    if sum(max(use.reserved, use.charged) for use in taken) <= amount:
+        return []
+    found = []
+    admitted = [use.admitted for use in taken]
+    for use in taken:
+        at = use.admitted
+        if rule.kind != CONCURRENT and WINDOWS[rule.kind] < float("inf") and time.stepped(at):
+            continue
+        start = bisect_right(admitted, at - WINDOWS.get(rule.kind, float("inf")))
+        end = bisect_right(admitted, at)
+        level = _least(rule, taken[start:end], at, time)
+        if level > amount:
+            found.append(f"{rule.id} {subject}: {level} of {amount} with call {use.call}")
+    return found
+
+
+def _least(rule: LimitRule, taken: list[Use], at: float, time: Timeline) -> Decimal:
+    if rule.kind != CONCURRENT:
+        return sum((use.least(at) for use in taken), Decimal())
+    followed = {use.call for use in taken if use.attempt > 1}
+    return Decimal(
+        sum(
+            at < use.settled_first - EDGE_S
+            # A later attempt takes its place over, and what was in flight at a death is over.
+            and not (use.attempt == 1 and use.call in followed)
+            and time.near(use.admitted, at) is None
+            for use in taken
+        )
+    )
+
+
+def _refusals(
+    evidence: Evidence,
+    timeline: Timeline,
+    rules: dict[str, LimitRule],
+    uses: Uses,
+    verdict: Verdict,
+) -> None:
+    false: list[str] = []
+    right = undecided = 0
+    unsaid: list[str] = []
+    for seen in evidence.seen:
+        if seen.code not in REFUSALS:
+            continue
+        if seen.limit is None or seen.limit["id"] not in rules:
+            unsaid.append(f"call {seen.call}: {seen.code} names no limit")
+            continue
+        rule = rules[seen.limit["id"]]
+        key = (rule.id, tuple(getattr(seen, name) for name in rule.each))
+        amount, need = Decimal(rule.amount), _need(rule.kind, seen)
+        if Decimal(str(seen.limit["requested"])) != need:
+            unsaid.append(f"call {seen.call}: needs {need}, told {seen.limit['requested']}")
+        most = _bound(rule, uses.get(key, []), seen, Use.most, widest=True)
+        least = _bound(rule, uses.get(key, []), seen, Use.least, widest=False)
+        if rule.kind != CONCURRENT and timeline.stepped(seen.sent) and WINDOWS[rule.kind] < 100:  # noqa: PLR2004 -- a sliding window
+            undecided += 1
+        elif most + need <= amount:
+            false.append(
+                f"call {seen.call} of {seen.user}: {rule.id} had at most {most} of {amount}, "
+                f"{need} would have fitted (told: {seen.limit['used']} used)"
+            )
+        elif least + need > amount:
+            right += 1
+        else:
+            undecided += 1
+    total = right + undecided + len(false)
+    verdict.add("calls that a limit refused", f"{total}: {right} certain, {undecided} undecided")
+    verdict.add("  of them false", len(false), false)
+    verdict.add("  of them that say something else than was asked", len(unsaid), unsaid)
+
+
+def _bound(
+    rule: LimitRule,
+    taken: list[Use],
+    seen: Seen,
+    value: Callable[[Use, float], Decimal],
+    *,
+    widest: bool,
+) -> Decimal:
+    """What the counter stood at when the call was refused: at most, or at least."""
+    slack = LAG_S if widest else -EDGE_S
+    # The widest view holds all that may have counted at some moment of the call.
+    first = (seen.sent if widest else seen.ended) - WINDOWS.get(rule.kind, float("inf")) - slack
+    last = (seen.ended if widest else seen.sent) + slack
+    at = seen.sent if widest else seen.ended
+    return sum(
+        (
+            value(use, at)
+            for use in taken
+            if first < use.admitted <= last
+            and not (rule.kind == CONCURRENT and use.call == seen.call)
+        ),
+        Decimal(),
+    )
+
+
+def _overshoot(evidence: Evidence, verdict: Verdict) -> None:
+    """Tokens beyond what was reserved: none but where a provider lied."""
+    lies = {(attempt.id, attempt.provider): attempt.lie for attempt in evidence.attempts}
+    wrong: list[str] = []
+    lied = 0
+    for row in evidence.rows:
+        reserved = row["reserved_input_tokens"] + row["reserved_output_tokens"]
+        beyond = row["total_tokens"] - reserved
+        if beyond <= 0:
+            continue
+        if lies.get((row["stream_id"], row["provider"].rpartition("/")[2])) == "high_usage":
+            lied += beyond
+        else:
+            wrong.append(f"{row['stream_id']}: {beyond} tokens beyond {reserved}")
+    verdict.add("overshoot in tokens (a bound holds: 0)", len(wrong), wrong)
+    verdict.add("  of providers that lied", lied)

@@ -1,0 +1,96 @@
+"""When a run's faults were felt, and when its rows were admitted and settled in true time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bench.faults.evidence import Evidence, Fault, Row, Seen
+from bench.faults.injector import STEP_S
+from bench.faults.plan import CLOCKS, FaultKind
+
+LAG_S: Final = 0.15
+"""How long a record may take from Envoy to the counters on a busy machine."""
+AFTER_S: Final = 1.0
+"""How long after a fault its last effects may be felt: connections that were half made, retries."""
+MINUTE_S: Final = 60.0
+
+ENVOY_DIES: Final = frozenset(
+    kind.value for kind in (FaultKind.KILL_ENVOY, FaultKind.KILL_BOTH, FaultKind.KILL_ALL)
+)
+PROVIDER_FAULTS: Final = frozenset(
+    kind.value for kind in (FaultKind.KILL_PROVIDER, FaultKind.PAUSE_PROVIDER)
+)
+CLOCK_FAULTS: Final = frozenset(kind.value for kind in CLOCKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """One row in true time, in seconds since the epoch."""
+
+    admitted: float
+    settled_first: float
+    """Not before this did the settle count."""
+    settled_last: float
+    """From here on it did."""
+
+
+class Timeline:
+    """The run's faults and calls, looked up by time."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.faults = evidence.faults
+        self.seen = {seen.call: seen for seen in evidence.seen}
+        self._of_id = {seen.request_id: seen for seen in evidence.seen if seen.request_id}
+
+    def caller(self, row: Row) -> Seen | None:
+        """The call that a row is about."""
+        number = row["tags"].get("call", "")
+        return self.seen.get(int(number)) if number.isdecimal() else None
+
+    def caller_of(self, stream_id: str) -> Seen | None:
+        """The call that got this id, where its caller saw it."""
+        return self._of_id.get(stream_id)
+
+    def near(
+        self, begin: float, end: float, *, kinds: Iterable[str] = (), after: float = AFTER_S
+    ) -> Fault | None:
+        """A fault that was felt between the two moments."""
+        wanted = frozenset(kinds)
+        return next(
+            (
+                fault
+                for fault in self.faults
+                if (not wanted or fault.kind in wanted)
+                and fault.began - LAG_S <= end
+                and begin <= fault.recovered + after
+            ),
+            None,
+        )
+
+    def stepped(self, at: float) -> bool:
+        """True where a clock was moved less than a window's length before."""
+        return any(
+            fault.began - LAG_S <= at <= fault.began + MINUTE_S + STEP_S
+            for fault in self.faults
+            if fault.kind in CLOCK_FAULTS
+        )
+
+    def times(self, row: Row) -> Times:
+        """The row's moments."""
+        admitted, ended = moment(row["admitted_at"]), moment(row["ended_at"])
+        caller = self.caller(row)
+        shift = STEP_S * round((admitted - caller.sent) / STEP_S) if caller else 0.0
+        if shift:
+            # Its end is Envoy's time or the agent's: it may have been at any time.
+            return Times(admitted - shift, admitted - shift, float("inf"))
+        last = ended + LAG_S
+        fault = self.near(ended, ended, after=LAG_S)
+        if fault is not None:
+            last = max(last, fault.recovered + AFTER_S)
+        return Times(admitted, ended, last)
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp()
