@@ -24,7 +24,7 @@ def pico(amount: str) -> int:
     try:
         scaled = Decimal(amount) * PICO
     except ArithmeticError as error:
-        raise MoneyError(f"{amount!r} is no decimal amount: write it like \"12.50\"") from error
+        raise MoneyError(f'{amount!r} is no decimal amount: write it like "12.50"') from error
     if not scaled.is_finite() or scaled != scaled.to_integral_value():
         raise MoneyError(f"{amount!r} is finer than 10⁻¹²: use fewer decimals")
     return int(scaled)
