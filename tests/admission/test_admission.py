@@ -171,6 +171,20 @@ def test_a_refusal_rests_on_no_record_that_is_still_under_way() -> None:
     assert asyncio.run(admission.admit("s-2")).status == 200
 
 
+def test_the_intent_names_the_moment_at_which_the_counters_took_it() -> None:
+    """A call that waited for records is admitted after the wait, in books and counters alike."""
+    admission = with_limits(limit("Quota/t#rps", "REQUESTS_PER_SECOND", 1))
+
+    async def calls() -> tuple[Answer, Answer]:
+        first = await admission.admit("s-1")
+        admission.now += 990
+        admission.accounts.on_catch_up = lambda: setattr(admission, "now", NOW + 1_000)
+        return first, await admission.admit("s-2")
+
+    assert [answer.status for answer in asyncio.run(calls())] == [200, 200]
+    assert [intent.admitted_at for intent in admission.accounts.intents] == [NOW, NOW + 1_000]
+
+
 def test_an_unwritable_journal_refuses_and_keeps_nothing() -> None:
     """Without an intent on disk nothing leaves, and the reservation is given back."""
     admission = with_limits(limit("Quota/q#tpm", "TOKENS_PER_MINUTE", 5000))

@@ -108,22 +108,21 @@ class Reserver:
                 reserved.
         """
         intent = wanted.intent(self._clock())
-        amounts = Amounts(intent.input_bound + intent.output_bound, intent.cost_bound)
-        reservation = Reservation(
-            key=intent.key,
-            caller=intent.caller,
-            amounts=amounts,
-            deadline=intent.deadline,
-            predecessor=predecessor,
-        )
-        answer = await self._store.reserve(reservation, intent.admitted_at)
+        answer = await self._store.reserve(_reservation(intent, predecessor), intent.admitted_at)
         if isinstance(answer, Denial) and answer.retry_after is not None:
             # What would make it fit may stand in a record that Envoy has not flushed yet.
             await self._accounts.caught_up()
-            answer = await self._store.reserve(reservation, self._clock())
+            # The books name the moment at which the counters took it, so that a restart, which
+            # knows the books alone, puts it back there.
+            intent = wanted.intent(self._clock())
+            answer = await self._store.reserve(
+                _reservation(intent, predecessor), intent.admitted_at
+            )
         if isinstance(answer, Denial):
             now = self._clock()
-            raise RefusedError(denied(answer, amounts=amounts, currency=tables.currency, now=now))
+            raise RefusedError(
+                denied(answer, amounts=_amounts(intent), currency=tables.currency, now=now)
+            )
         try:
             await self._accounts.open(intent)
         except JournalUnwritableError as error:
@@ -135,3 +134,17 @@ class Reserver:
         """True where an enforced budget applies to this caller."""
         states = await self._store.states(caller, self._clock())
         return any(state.kind in MONEY and not state.shadow for state in states)
+
+
+def _reservation(intent: Intent, predecessor: AttemptKey | None) -> Reservation:
+    return Reservation(
+        key=intent.key,
+        caller=intent.caller,
+        amounts=_amounts(intent),
+        deadline=intent.deadline,
+        predecessor=predecessor,
+    )
+
+
+def _amounts(intent: Intent) -> Amounts:
+    return Amounts(intent.input_bound + intent.output_bound, intent.cost_bound)
