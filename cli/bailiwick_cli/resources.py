@@ -62,6 +62,7 @@ def check(
         served=only,
         extra_issuers=() if issuers is None else (issuers.development,),
         service_account_issuer=IN_A_CLUSTER if issuers is None else issuers.service_accounts,
+        left_out=loaded.violations,
     )
     return Checked(
         resources=len(loaded.resources.sources),

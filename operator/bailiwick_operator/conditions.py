@@ -39,6 +39,7 @@ class Reason(StrEnum):
     NO_CALLERS = "NoCallers"
     PRICE_IS_UPPER_BOUND = "PriceIsUpperBound"
     SERVICE_ACCOUNTS_UNAVAILABLE = "ServiceAccountsUnavailable"
+    TIMEOUT_WIDENED = "TimeoutWidened"
     UNPRICED_MODEL = "UnpricedModel"
 
     # Those of one that is not.

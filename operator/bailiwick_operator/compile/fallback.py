@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bailiwick_contract.bounds import MAX_ATTEMPTS
+from bailiwick_contract.clocks import silence_ms
 from bailiwick_contract.v1.tenant_config_pb2 import Backend as BackendConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Fallback as FallbackConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Timeouts as TimeoutsConfig
@@ -77,8 +78,12 @@ def _note_out_of_reach(attempts: int, backends: Sequence[BackendConfig], out: Re
             )
 
 
-def compile_timeouts(timeouts: Timeouts | None, out: Report) -> TimeoutsConfig:
-    """The timeouts in milliseconds; 0 where the gateway's default holds."""
+def compile_timeouts(timeouts: Timeouts | None, attempts: int, out: Report) -> TimeoutsConfig:
+    """The timeouts in milliseconds; 0 where the gateway's default holds.
+
+    `attempts` is how often a call is tried: a stream's silence can't be told from its wait for
+    the first byte, so the shorter of the two gives way, and a note says to what.
+    """
     compiled = TimeoutsConfig()
     for attribute, field, target in _TIMEOUTS:
         duration = getattr(timeouts, attribute, None)
@@ -102,5 +107,14 @@ def compile_timeouts(timeouts: Timeouts | None, out: Report) -> TimeoutsConfig:
             Reason.INVALID,
             "timeouts.firstByte is longer than the attempt or the request, which end first",
             cure="make firstByte at most backendRequest and request",
+        )
+    kept = silence_ms(compiled, attempts)
+    if compiled.stream_idle_ms and kept > compiled.stream_idle_ms:
+        out.note(
+            "spec.timeouts.streamIdle",
+            Reason.TIMEOUT_WIDENED,
+            f"a silent stream is cut after {kept / 1000:g} s, not {compiled.stream_idle_ms / 1000:g} s: until "
+            "then one of its attempts may still wait for its first byte",
+            cure=f"lower firstByte or maxAttempts, or write streamIdle: {kept / 1000:g}s",
         )
     return compiled

@@ -39,12 +39,13 @@ def _route(route: ModelRoute, around: Surroundings, out: Report) -> RouteConfig:
             cure="give at least one backend a weight above 0",
         )
     check_teams(spec.teams, around.tenant, out, path="spec.teams")
+    fallback = compile_fallback(spec.fallback, backends, out)
     config = RouteConfig(
         name=route.metadata.name,
         aliases=sorted(set(spec.aliases) or {route.metadata.name}),
         backends=backends,
-        fallback=compile_fallback(spec.fallback, backends, out),
-        timeouts=compile_timeouts(spec.timeouts, out),
+        fallback=fallback,
+        timeouts=compile_timeouts(spec.timeouts, fallback.max_attempts, out),
         teams=sorted(set(spec.teams)),
     )
     _check_aliases(route, out)
