@@ -10,6 +10,7 @@ import uvloop
 
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.app import Agent
+from bailiwick_sidecar.hardening import forbid_core_dumps, forbid_tracing
 from bailiwick_sidecar.settings import Settings, parse
 
 
@@ -21,6 +22,8 @@ def main() -> int:
         format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
     )
     try:
+        forbid_core_dumps()
+        forbid_tracing()
         settings = parse()
         for directory in (settings.run_dir, settings.state_dir):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +47,9 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Agent(settings).run(stop)
+    agent = Agent(settings)
+    loop.add_signal_handler(signal.SIGHUP, agent.look_for_keys)
+    await agent.run(stop)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bailiwick_sidecar.accounting.journal import FileJournal
-from bailiwick_sidecar.accounting.records import Record, RequestEnd
+from bailiwick_sidecar.accounting.records import AttemptEnd, Record
 from bailiwick_sidecar.accounting.rotation import EnvoyAdmin
 from bailiwick_sidecar.accounting.service import Accounting
 from bailiwick_sidecar.admission.front import AGENT_HEADER, Front
@@ -29,6 +29,7 @@ from bailiwick_sidecar.envoy_process import envoy_started_at
 from bailiwick_sidecar.file_keys import FileKeys, NoKeys
 from bailiwick_sidecar.jwks.fetch import fetch
 from bailiwick_sidecar.jwks.store import KeySets
+from bailiwick_sidecar.keyring import Keyring
 from bailiwick_sidecar.measured import measure
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
@@ -44,6 +45,7 @@ from bailiwick_sidecar.settings import (
     USAGE_LOG,
     Settings,
 )
+from bailiwick_sidecar.vault.source import VaultKeys
 
 if TYPE_CHECKING:
     from bailiwick_sidecar.envoy_link import EnvoyLink
@@ -70,7 +72,7 @@ class Agent:
         self.settings = settings
         self._source = source or FileConfigSource(settings.config)
         self._store = ConfigStore(settings.acked_config)
-        self._keys = FileKeys(settings.secrets) if settings.secrets else NoKeys()
+        self._keys = _keyring(settings)
         self._key_sets = KeySets(
             settings.jwks, fetch=fetch, clock=time.monotonic, random=random.random
         )
@@ -148,10 +150,12 @@ class Agent:
             clock=now_ms,
             random=random.random,
             watcher=self._metrics,
+            lender=self._keys,
             ledger_failing=self._ledger.failing,
         )
         self._apply(first, engine)
         measure(self._metrics, engine, accounting, self._ledger, self._store, clock=now_ms)
+        self._metrics.watch_keys(self._keys.figures)
         server = HttpServer(Front(gate, self._reasons), headers=AGENT_HEADER)
         await server.listen_unix(Path(AGENT_SOCKET))
         log.info("event=admission_open tenant=%s", first.config.tenant)
@@ -166,6 +170,7 @@ class Agent:
                         self._serve_grpc(),
                         self._follow_config(engine),
                         self._key_sets.run(self._publish),
+                        self._keys.run(),
                         self._keep(engine, accounting),
                     )
                 ]
@@ -186,6 +191,7 @@ class Agent:
         """Limits, permissions, keys and routes of this config hold from here on."""
         engine.reload(accepted.limits, accepted.time_zone)
         self._key_sets.configure(accepted.config.issuers)
+        self._configure_keys()
         self._refresh_tables()
         self._publish()
 
@@ -195,6 +201,19 @@ class Agent:
             if accepted is not None:
                 self._apply(accepted, engine)
             self._write_status()
+
+    def _configure_keys(self) -> None:
+        """Ask for the keys of every place that calls may go to, of either config."""
+        configs = [one for one in (self._store.desired, self._store.acked) if one is not None]
+        ways = [way for one in configs for way in one.tables.ways.values()]
+        refs = {place.key for way in ways for place in way.places if place.key is not None}
+        if configs:
+            self._keys.configure(refs, configs[0].config.vault)
+
+    def look_for_keys(self) -> None:
+        """Have every provider's key read at once."""
+        log.info("event=keys_noticed by=signal")
+        self._keys.look_now()
 
     def _refresh_tables(self) -> None:
         if self._gate is not None:
@@ -234,6 +253,7 @@ class Agent:
     def _acknowledged(self, digest: str) -> None:
         self._store.acknowledged(digest)
         self._refresh_tables()
+        self._configure_keys()
         self._write_status()
 
     def _rejected(self, digest: str, words: str) -> None:
@@ -241,7 +261,9 @@ class Agent:
         self._write_status()
 
     def _witness(self, record: Record) -> None:
-        if not isinstance(record, RequestEnd):
+        if isinstance(record, AttemptEnd):
+            if record.id is not None and record.n is not None:
+                self._keys.ended((record.id, record.n), record.s or 0)
             return
         if record.id is not None and self._gate is not None:
             self._gate.calls.forget(record.id)
@@ -291,6 +313,7 @@ class Agent:
             key_sets=len(key_sets),
             key_problems=self._key_sets.problems(),
             has_key=gate.has_key if gate is not None else lambda _: False,
+            why=gate.why_keyless if gate is not None else lambda _: "",
         )
 
     def _envoy_serves(self) -> bool:
@@ -305,8 +328,21 @@ class Agent:
 
     def _write_status(self) -> None:
         state = self._readiness()
-        self._status.write(Status.of(self._store, reasons=state.reasons, warnings=state.warnings))
+        self._status.write(
+            Status.of(
+                self._store,
+                reasons=state.reasons,
+                warnings=state.warnings,
+                degraded=self._keys.degraded(),
+            )
+        )
 
     def _protocol(self, provider: str) -> str:
         desired = self._store.desired
         return desired.tables.protocols.get(provider, "other") if desired else "other"
+
+
+def _keyring(settings: Settings) -> Keyring:
+    if settings.vault is not None:
+        return VaultKeys(settings.vault)
+    return FileKeys(settings.secrets) if settings.secrets else NoKeys()

@@ -10,10 +10,10 @@ from typing import Final
 import yaml
 
 from bailiwick_contract.errors import BailiwickError
-from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
+from bailiwick_sidecar.keyring import Unattended
+from bailiwick_sidecar.secrets import Absent, KeyRef, Secret, is_sendable
 
 MAX_BYTES: Final = 1 << 20
-MAX_KEY: Final = 8192
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class KeyFileError(BailiwickError):
     """The key file cannot be used; the message says which file and how to mend it."""
 
 
-class FileKeys:
+class FileKeys(Unattended):
     """The keys of one file, read again whenever it changes.
 
     A file that turns bad leaves the keys as they were: a typo must not stop a running gateway.
@@ -67,7 +67,7 @@ class FileKeys:
         return True
 
 
-class NoKeys:
+class NoKeys(Unattended):
     """What there is where no source of keys was given."""
 
     problem = ""
@@ -115,9 +115,7 @@ def _keys(path: Path, content: object) -> dict[tuple[str, str], Secret]:
         if not isinstance(where, str) or not isinstance(fields, Mapping):
             raise KeyFileError(f"{path}: {where}: write {{FIELD: KEY}} after the path")
         for field, value in fields.items():
-            usable = isinstance(value, str) and 0 < len(value) <= MAX_KEY
-            # Anything else could not stand in a header, or would break out of it.
-            if not usable or not value.isascii() or not value.isprintable() or " " in value:
+            if not isinstance(value, str) or not is_sendable(value):
                 raise KeyFileError(
                     f"{path}: {where}.{field} must be a string of visible ASCII characters:"
                     " put it into quotes"

@@ -170,6 +170,10 @@ class AgentMetrics:
         """Export how far each limit is used, asked for at each scrape."""
         self.registry.register(LimitUse(states))
 
+    def watch_keys(self, figures: Callable[[], Iterable[Metric]]) -> None:
+        """Export how providers' keys are, asked for at each scrape."""
+        self.registry.register(KeyFigures(figures))
+
     def text(self) -> bytes:
         """The exposition in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -196,6 +200,17 @@ class LimitUse(Collector):
         for key, ratio in fullest.items():
             gauge.add_metric(key, ratio)
         return (gauge,)
+
+
+class KeyFigures(Collector):
+    """What the source of keys says of them; never a key."""
+
+    def __init__(self, figures: Callable[[], Iterable[Metric]]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """The source's figures."""
+        return self._figures()
 
 
 def _who(intent: Intent) -> tuple[str, str, str, str]:

@@ -27,6 +27,7 @@ def readiness(
     key_sets: int,
     key_problems: Iterable[str],
     has_key: Callable[[Place], bool],
+    why: Callable[[Place], str] = lambda _: "",
 ) -> Readiness:
     """What is missing.
 
@@ -42,6 +43,7 @@ def readiness(
     places = {place.code: (way.name, place) for way in tables.ways.values() for place in way.live}
     keyless = [
         f"route {route}, backend {place.name}: no key for {place.provider}"
+        + (f" ({reason})" if (reason := why(place)) else "")
         for route, place in places.values()
         if not has_key(place)
     ]

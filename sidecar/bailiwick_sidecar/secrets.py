@@ -2,7 +2,9 @@
 
 import hmac
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Final, NoReturn, Protocol
+
+MAX_KEY: Final = 8192
 
 
 class Secret:
@@ -33,6 +35,13 @@ class Secret:
         raise TypeError("a Secret cannot be pickled or copied")
 
 
+def is_sendable(value: str) -> bool:
+    """True where the text can stand in a header and cannot break out of it."""
+    return (
+        0 < len(value) <= MAX_KEY and value.isascii() and value.isprintable() and " " not in value
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRef:
     """Where a key is found: KV mount, path below it and field."""
@@ -47,6 +56,8 @@ class Absent:
     """There is no such key; `reason` says what to do about it and holds no secret."""
 
     reason: str
+    code: str = "credential_unavailable"
+    """Of admission/errors.py: what a caller is told where nothing else could serve him."""
 
 
 class KeySource(Protocol):

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.vault.options import add_vault_options, vault_of
+from bailiwick_sidecar.vault.settings import VaultSettings
 
 AGENT_SOCKET: Final = "agent.sock"
 XDS_SOCKET: Final = "xds.sock"
@@ -46,6 +48,8 @@ class Settings:
     """Where the agent serves /metrics, /healthz and /readyz; port 0 takes a free one."""
     secrets: Path | None = None
     """Providers' keys (YAML, mode 0600), watched; without it only providers without keys serve."""
+    vault: VaultSettings | None = None
+    """Where keys are read instead."""
 
     @property
     def acked_config(self) -> Path:
@@ -85,7 +89,11 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--listen", default="127.0.0.1:8080", help="where Envoy serves callers")
     parser.add_argument("--metrics", default="127.0.0.1:9090", help="where the agent is scraped")
     parser.add_argument("--secrets", type=Path, help="providers' keys, YAML with mode 0600")
+    add_vault_options(parser)
     said = parser.parse_args(arguments)
+    vault = vault_of(said)
+    if vault is not None and said.secrets:
+        raise SettingsError("--secrets and --vault-address exclude each other: give one of them")
     listen_host, listen_port = _address(said.listen, option="--listen")
     metrics_host, metrics_port = _address(said.metrics, option="--metrics")
     return Settings(
@@ -97,6 +105,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
         metrics_host=metrics_host,
         metrics_port=metrics_port,
         secrets=said.secrets.absolute() if said.secrets else None,
+        vault=vault,
     )
 
 

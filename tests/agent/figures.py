@@ -13,6 +13,10 @@ from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
 from bailiwick_sidecar.quota.model import Amounts, Caller, LimitKind, Reservation
+from bailiwick_sidecar.secrets import KeyRef, Secret
+from bailiwick_sidecar.vault.figures import families
+from bailiwick_sidecar.vault.freshness import Key, after
+from bailiwick_sidecar.vault.outcomes import Found
 
 CALLER = Caller("search", "ranking", "alice", "fast", "shared")
 NOW = 1_790_000_000_000
@@ -54,6 +58,9 @@ def exercised() -> AgentMetrics:
         ConfigStore(Path("none")),
         clock=lambda: NOW,
     )
+    key = after(Key(), Found(Secret("sk-1"), 3, 1.0), now=5.0)
+    ref = KeyRef("secret", "llm/acme/a", "api_key")
+    metrics.watch_keys(lambda: families({ref: key}, {"found": 1}, now=9.0, wall=9.0))
     metrics.admitted(intent())
     metrics.refused("rate_limit_exceeded", team="search", limit="Quota/q#rpm")
     metrics.ended(row(), overshoot=7, currency="USD")

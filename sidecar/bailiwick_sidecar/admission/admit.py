@@ -26,9 +26,9 @@ async def admit(gate: Gate, request: Request) -> Answer:
         way = find_way(tables, ask.alias, team)
         plan = await _plan(gate, tables, way, ask=ask, identity=identity)
         # Before anything is reserved: what can fail without a trace fails first.
-        attempt = gate.attempt_headers(plan[0])
+        attempt = gate.attempt_headers(plan[0], (stream, 1))
         wanted = Wanted((stream, 1), identity, ask, way, plan[0])
-        intent, grant = await gate.reserver.reserve(wanted, tables=tables)
+        intent, grant = await gate.reserve(wanted, tables)
     except RefusedError as error:
         return refusal_answer(gate, error, team=team, protocol=protocol)
     if len(plan) > 1:
@@ -72,8 +72,9 @@ async def _plan(
         keyed=gate.has_key,
         priced=lambda place: place.code not in unpriced,
         bounded=lambda place: ask.input_bound(place.context) is not None,
+        keyless=gate.keyless,
     )
-    return order(
+    plan = order(
         tables,
         way,
         team=identity.team,
@@ -81,6 +82,7 @@ async def _plan(
         exclusions=exclusions,
         random=gate.random,
     )
+    return plan * 2 if way.asks_again and len(plan) == 1 else plan
 
 
 async def _unpriced(gate: Gate, tables: Tables, way: Way, identity: Identity) -> frozenset[str]:

@@ -10,6 +10,7 @@ from bailiwick_sidecar.admission.gate import RETRY_SOON, Gate, stream_id
 from bailiwick_sidecar.admission.reserve import Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables
 from bailiwick_sidecar.names import MAX_ATTEMPTS
+from bailiwick_sidecar.quota.model import AttemptKey
 
 PREDECESSOR_SECONDS: Final = 0.05
 """How long to wait for the record of the attempt before, so that what it gives back counts."""
@@ -28,11 +29,12 @@ async def attempt(gate: Gate, request: Request) -> Answer:
             raise refused("gateway_unavailable", retry_after=RETRY_SOON)
         team, protocol = call.identity.team, call.ask.protocol
         place = _place(call, tables, request)
-        headers = gate.attempt_headers(place)
         before = (stream, number - 1)
+        await _another_key(gate, call, place, before)
+        headers = gate.attempt_headers(place, (stream, number))
         await gate.accounts.ended(before, PREDECESSOR_SECONDS)
         wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
-        intent, _ = await gate.reserver.reserve(wanted, tables=tables, predecessor=before)
+        intent, _ = await gate.reserve(wanted, tables, before)
     except RefusedError as error:
         return refusal_answer(gate, error, team=team, protocol=protocol)
     gate.watcher.admitted(intent)
@@ -46,6 +48,21 @@ def _number(request: Request) -> int:
     if text.isascii() and text.isdecimal() and 2 <= int(text[:3]) <= MAX_ATTEMPTS:  # noqa: PLR2004 -- attempt 1 rides on /admit
         return int(text[:3])
     raise refused("invalid_json", reason="the gateway's own envelope is damaged")
+
+
+async def _another_key(gate: Gate, call: Call, place: Place, before: AttemptKey) -> None:
+    """Have another key than the attempt before, where that one was at the same place.
+
+    Envoy tries a place again only after it refused the key (see rekeying.py).
+
+    Raises:
+        RefusedError: there is no other key.
+    """
+    again = before[1] <= len(call.plan) and call.plan[before[1] - 1].code == place.code
+    if again and (place.key is None or not await gate.lender.replaced(before, place.key)):
+        raise refused(
+            "credential_rejected", retry_after=RETRY_SOON, model=shown(call.ask.alias)
+        )
 
 
 def _place(call: Call, tables: Tables, request: Request) -> Place:

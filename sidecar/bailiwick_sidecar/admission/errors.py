@@ -130,6 +130,18 @@ CODES: Final[Mapping[str, Code]] = {
         "The gateway has no key for any provider of {model} right now. Try again shortly; if it"
         " lasts, ask the platform team to look at the gateway's readiness.",
     ),
+    "credential_revoked": Code(
+        503,
+        SERVER,
+        "The key for the provider of {model} was withdrawn from this gateway. Ask the platform team"
+        " to look at the tenant's role and policy in Vault.",
+    ),
+    "credential_rejected": Code(
+        503,
+        SERVER,
+        "The provider of {model} does not accept the gateway's key, and there is no newer one. Ask"
+        " the platform team to rotate it.",
+    ),
     "route_not_ready": Code(
         503, SERVER, "The model {model} is being set up in this gateway. Try again in a second."
     ),

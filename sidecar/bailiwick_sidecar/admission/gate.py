@@ -1,19 +1,21 @@
 """What every admission call looks at: the config in force, keys, counters, calls under way."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.answer import Headers, Request
 from bailiwick_sidecar.admission.calls import Calls
-from bailiwick_sidecar.admission.errors import refused
+from bailiwick_sidecar.admission.errors import RefusedError, refused
 from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.plan import Random
 from bailiwick_sidecar.admission.ports import Accounts, Watcher
-from bailiwick_sidecar.admission.reserve import Clock, Reserver
+from bailiwick_sidecar.admission.reserve import Clock, Reserver, Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables
-from bailiwick_sidecar.quota.model import QuotaStore
+from bailiwick_sidecar.keyring import NO_LENDER, Lender, PlainLender
+from bailiwick_sidecar.quota.model import AttemptKey, Grant, QuotaStore
 from bailiwick_sidecar.secrets import Absent, KeySource, Secret
 
 MAX_ID: Final = 64
@@ -36,10 +38,14 @@ class Gate:
     """True at the agent's end: no further call is admitted."""
     ledger_failing: Callable[[], bool] = lambda: False
     calls: Calls = field(default_factory=Calls)
+    lender: Lender = NO_LENDER
+    """Hands keys to attempts; by default the source itself."""
     reserver: Reserver = field(init=False)
 
     def __post_init__(self) -> None:
         self.reserver = Reserver(store=self.store, accounts=self.accounts, clock=self.clock)
+        if self.lender is NO_LENDER:
+            self.lender = PlainLender(self.keys)
 
     def ready_tables(self) -> Tables:
         """The tables in force.
@@ -71,8 +77,19 @@ class Gate:
         """True where the place needs no key or its key is there."""
         return place.key is None or isinstance(self.keys.get(place.key), Secret)
 
-    def attempt_headers(self, place: Place) -> Headers:
-        """The model's name and the credential of an attempt at this place.
+    def keyless(self, places: Sequence[Place]) -> str:
+        """The code to refuse with where none of these places has its key."""
+        missing = [self.keys.get(place.key) for place in places if place.key is not None]
+        codes = {one.code for one in missing if isinstance(one, Absent)}
+        return codes.pop() if len(codes) == 1 else "credential_unavailable"
+
+    def why_keyless(self, place: Place) -> str:
+        """Why the place's key is absent; empty where it is not."""
+        found = self.keys.get(place.key) if place.key is not None else None
+        return found.reason if isinstance(found, Absent) else ""
+
+    def attempt_headers(self, place: Place, attempt: AttemptKey) -> Headers:
+        """The model's name and the credential of this attempt at this place.
 
         Raises:
             RefusedError: the key went away between the plan and now.
@@ -80,15 +97,28 @@ class Gate:
         model: Headers = (("x-bw-model", place.model_json),)
         if place.key is None:
             return model
-        key = self.keys.get(place.key)
+        key = self.lender.lend(attempt, place.key)
         if isinstance(key, Absent):
-            model_name = json.dumps(place.model)
-            raise refused("credential_unavailable", retry_after=RETRY_SOON, model=model_name)
+            raise refused(key.code, retry_after=RETRY_SOON, model=json.dumps(place.model))
         return (
             *model,
             ("x-bw-credential-header", CREDENTIAL_HEADER),
             ("x-bw-credential", f"Bearer {key.reveal()}"),
         )
+
+    async def reserve(
+        self, wanted: Wanted, tables: Tables, predecessor: AttemptKey | None = None
+    ) -> tuple[Intent, Grant]:
+        """As the reserver does it; an attempt that is refused gives its key back.
+
+        Raises:
+            RefusedError: as the reserver.
+        """
+        try:
+            return await self.reserver.reserve(wanted, tables=tables, predecessor=predecessor)
+        except RefusedError:
+            self.lender.ended(wanted.key, 0)
+            raise
 
 
 def protocol_of(request: Request) -> str:

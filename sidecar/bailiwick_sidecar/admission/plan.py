@@ -24,6 +24,8 @@ class Exclusions:
     """It has a price, or needs none."""
     bounded: Callable[[Place], bool]
     """What the input can cost there has an upper bound."""
+    keyless: Callable[[Sequence[Place]], str] = lambda _: "credential_unavailable"
+    """The code to refuse with where none of these has its credential."""
 
 
 def find_way(tables: Tables, alias: str, team: str) -> Way:
@@ -70,7 +72,7 @@ def order(
         raise refused("model_unpriced", param="model", model=shown(alias))
     keyed = [place for place in priced if exclusions.keyed(place)]
     if not keyed:
-        raise _later("credential_unavailable", alias)
+        raise _later(exclusions.keyless(priced), alias)
     ordered: list[Place] = []
     for priority in sorted({place.priority for place in keyed}):
         ordered += _drawn([place for place in keyed if place.priority == priority], random)

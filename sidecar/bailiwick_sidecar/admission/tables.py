@@ -19,6 +19,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import (
 )
 from bailiwick_sidecar.admission.identity import Callers
 from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
+from bailiwick_sidecar.rekeying import asks_again, named
 from bailiwick_sidecar.secrets import KeyRef
 
 DEFAULT_REQUEST_MS: Final = 600_000
@@ -67,6 +68,8 @@ class Way:
     max_output: int
     default_output: int
     request_ms: int
+    asks_again: bool = False
+    """A call whose key was refused is tried once more at the same place (see rekeying.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ def _way(route: Route, providers: Mapping[str, Provider]) -> Way:
         max_output=route.max_output_tokens,
         default_output=route.default_output_tokens,
         request_ms=route.timeouts.request_ms or DEFAULT_REQUEST_MS,
+        asks_again=asks_again(route, named(providers)),
     )
 
 

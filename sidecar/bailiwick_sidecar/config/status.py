@@ -9,6 +9,7 @@ import orjson
 
 from bailiwick_sidecar.config.files import replace_file
 from bailiwick_sidecar.config.store import ConfigStore
+from bailiwick_sidecar.keyring import Degraded
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,17 @@ class Status:
     """Why it is not ready."""
     warnings: tuple[str, ...]
     """What does not work though it is ready."""
+    degraded: tuple[Degraded, ...] = ()
+    """What it depends on and is not as it should be, and since when."""
 
     @classmethod
     def of(
-        cls, store: ConfigStore, *, reasons: tuple[str, ...], warnings: tuple[str, ...]
+        cls,
+        store: ConfigStore,
+        *,
+        reasons: tuple[str, ...],
+        warnings: tuple[str, ...],
+        degraded: tuple[Degraded, ...] = (),
     ) -> "Status":
         """The status of this process with this config store."""
         return cls(
@@ -47,6 +55,7 @@ class Status:
             ready=not reasons,
             reasons=reasons,
             warnings=warnings,
+            degraded=degraded,
         )
 
 

@@ -1,5 +1,7 @@
 """Where a call goes. Delivered by RDS under one name, so that a new route drops no request."""
 
+from collections.abc import Collection
+
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.config.route.v3 import (
     ClusterSpecifierPlugin,
@@ -17,6 +19,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from bailiwick_contract.v1.tenant_config_pb2 import Fallback, TenantConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Route as ModelRoute
 from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
+from bailiwick_sidecar.rekeying import KEY_REFUSED, asks_again, goes_on, keyed
 from bailiwick_sidecar.xds.clusters import AGENT
 from bailiwick_sidecar.xds.grpc_api import grpc_routes
 from bailiwick_sidecar.xds.messages import exact, inline, millis, seconds
@@ -35,9 +38,10 @@ _SERVER_ERRORS = [500, 502, 503, 504, 529]
 def route_configuration(config: TenantConfig) -> RouteConfiguration:
     """All routes of this gateway; the first that matches holds."""
     routes: list[Route] = []
+    wanting = keyed(config.providers)
     for model_route in config.routes:
-        routes.append(_backend_route(model_route, stream=True))
-        routes.append(_backend_route(model_route, stream=False))
+        routes.append(_backend_route(model_route, wanting, stream=True))
+        routes.append(_backend_route(model_route, wanting, stream=False))
     routes += _own_routes()
     return RouteConfiguration(
         name=NAME,
@@ -88,7 +92,7 @@ def _agent_route(path: str) -> Route:
     )
 
 
-def _backend_route(route: ModelRoute, *, stream: bool) -> Route:
+def _backend_route(route: ModelRoute, wanting: Collection[str], *, stream: bool) -> Route:
     code = f"{route_code(route.name)}-{'s' if stream else 'u'}"
     limits = phases(route.timeouts)
     codes = [backend_code(route.name, one.name) for one in route.backends]
@@ -103,7 +107,8 @@ def _backend_route(route: ModelRoute, *, stream: bool) -> Route:
             idle_timeout=limits.silence(_attempts(route.fallback)) if stream else seconds(0),
             flush_timeout=_FLUSH_TIMEOUT,
             retry_policy=_retry(
-                route.fallback,
+                route,
+                wanting,
                 RetryPolicy(per_try_timeout=limits.first_byte if stream else limits.attempt),
                 stream=stream,
             ),
@@ -115,10 +120,16 @@ def _attempts(fallback: Fallback) -> int:
     return max(1, min(fallback.max_attempts, MAX_ATTEMPTS))
 
 
-def _retry(fallback: Fallback, policy: RetryPolicy, *, stream: bool) -> RetryPolicy:
+def _retry(
+    route: ModelRoute, wanting: Collection[str], policy: RetryPolicy, *, stream: bool
+) -> RetryPolicy:
     conditions: set[str] = set()
     statuses: set[int] = set()
-    for when in fallback.when:
+    again = asks_again(route, wanting)
+    if again or goes_on(route, wanting):
+        statuses |= set(KEY_REFUSED)
+    # Where a call is tried again at the same place, nothing but a refused key may lead there.
+    for when in () if again else route.fallback.when:
         if when == Fallback.WHEN_CONNECT_FAILURE:
             conditions |= {"connect-failure", "refused-stream", "reset-before-request"}
         elif when == Fallback.WHEN_FIRST_BYTE_TIMEOUT and stream:
@@ -132,7 +143,7 @@ def _retry(fallback: Fallback, policy: RetryPolicy, *, stream: bool) -> RetryPol
         conditions.add("retriable-status-codes")
     policy.retry_on = ",".join(sorted(conditions))
     policy.retriable_status_codes = sorted(statuses)
-    policy.num_retries = _attempts(fallback) - 1
+    policy.num_retries = 1 if again else _attempts(route.fallback) - 1
     policy.refresh_cluster_on_retry = True
     # Another place is tried at once: there is nothing to wait for.
     policy.retry_back_off = RetryPolicyRetryBackOff(base_interval=millis(1), max_interval=millis(5))

@@ -1,0 +1,1 @@
+"""Providers' keys from Vault: fetched by the gateway itself, kept in memory only."""
