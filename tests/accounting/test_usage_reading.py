@@ -94,6 +94,24 @@ def test_lies_are_no_usage(name: str, lie: object) -> None:
     assert name in reading.flaws
 
 
+@pytest.mark.parametrize("lie", [-5, "7", 1.5])
+def test_a_total_makes_no_lie_about_the_output_true(lie: object) -> None:
+    """An output of -5 is not 0 because input and total are there: that answer would be free."""
+    found = {"prompt_tokens": 89, "completion_tokens": lie, "total_tokens": 94}
+
+    reading = read_usage(json.dumps(found), needs_output=True)
+
+    assert reading.usage is None
+    assert reading.flaws == ("completion_tokens",)
+
+
+def test_a_total_below_the_input_says_nothing_about_the_output() -> None:
+    """An output that is missing is known from a total that can hold it, and only then."""
+    found = {"prompt_tokens": 89, "total_tokens": 84}
+
+    assert read_usage(json.dumps(found), needs_output=True).usage is None
+
+
 def test_absent_usage_has_no_flaw() -> None:
     """No usage object, or a null one, is plainly none."""
     for raw in (None, "null"):

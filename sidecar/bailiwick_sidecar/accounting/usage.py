@@ -30,6 +30,8 @@ ABSENT: Final = Reading(usage=None)
 def read_usage(raw: str | None, *, needs_output: bool) -> Reading:
     """Tokens by kind, or no usage where input (or a needed output) is missing or not believable.
 
+    An output that is missing is what `total_tokens` leaves for it.
+
     Values are whole numbers from 0 to 10⁹; anything else counts as absent and is a flaw. A part
     above its whole is dropped (two parts may overlap: audio can be cached). Where
     `total_tokens` is more than input and output, the rest is output: some providers leave
@@ -63,7 +65,7 @@ class _Reader:
         taken = self.tokens(self.found, "prompt_tokens", "input_tokens")
         given = self.tokens(self.found, "completion_tokens", "output_tokens")
         total = self.tokens(self.found, "total_tokens")
-        if taken is None or (given is None and total is None and needs_output):
+        if taken is None or (needs_output and given is None and not self.implied(taken, total)):
             return Reading(usage=None, flaws=tuple(self.flaws))
         hidden = max(0, (total or 0) - taken - (given or 0))
         if given is not None and total is not None and total != taken + given:
@@ -81,6 +83,13 @@ class _Reader:
             audio_output=self.part(outputs, given, "audio_tokens"),
         )
         return Reading(usage=usage, flaws=tuple(self.flaws))
+
+    def implied(self, taken: int, total: int | None) -> bool:
+        """True where the total says what the output was: one that is there and no count does not.
+
+        Taken for 0, an output of -5 would be free.
+        """
+        return total is not None and total >= taken and not self.flaws
 
     def tokens(self, where: dict[str, Any], *names: str) -> int | None:
         """The first of these members that is there, None where it is no count of tokens."""
