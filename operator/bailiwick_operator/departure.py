@@ -32,8 +32,13 @@ def denied(newest: Published | None, binding: BindingState) -> TenantConfig:
         tenant_uid=binding.tenant_uid,
         namespace=binding.namespace,
     )
-    if newest is not None:
+    if newest is not None and newest.tenant_uid == binding.tenant_uid:
         config = TenantConfig.FromString(newest.config)
+    return deny(config)
+
+
+def deny(config: TenantConfig) -> TenantConfig:
+    """The same config, with every call refused."""
     config.deny_reason = REASON
     return config
 

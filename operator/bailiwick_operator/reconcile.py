@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.api.v1alpha1 import Tenant
 from bailiwick_operator.applied import Applier
 from bailiwick_operator.children.gateway import build_gateway
@@ -18,9 +19,9 @@ from bailiwick_operator.claim import Claims, Taken
 from bailiwick_operator.compile.findings import Ref
 from bailiwick_operator.compile.inputs import CompileInput, CompileResult
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
-from bailiwick_operator.departure import denied, may_go
+from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
-from bailiwick_operator.keys import Key, KeyKind
+from bailiwick_operator.keys import Key, KeyKind, namespace_key
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import InvalidError, Kube
 from bailiwick_operator.opinions import Opinions
@@ -254,8 +255,11 @@ class Reconciler:
 
     async def _orphans(self, namespace: str) -> float | None:
         """Status of resources in a namespace that no tenant claims."""
-        if self._world.claims.get(namespace) or self._world.binding(namespace):
+        if self._world.binding(namespace) is not None:
             return None
+        pause = self._farewell(namespace)
+        if self._world.claims.get(namespace):
+            return pause
         for resource in tuple(self._world.of_namespace(namespace)):
             verdict = Verdict(
                 Reason.UNCLAIMED_NAMESPACE,
@@ -268,7 +272,7 @@ class Reconciler:
             await self._statuses.write(
                 resource, [accepted, programmed(resource, accepted, verdict, now=self._now())]
             )
-        return None
+        return pause
 
     async def _departures(self, tenant: Tenant) -> float:
         """Let go of namespaces that the tenant does not list any more."""
@@ -333,10 +337,21 @@ class Reconciler:
         self._applier.forget(namespace)
 
     def released(self, namespace: str) -> None:
-        """The namespace's binding is gone: its gateway gets nothing any more."""
-        self._hub.drop(namespace)
-        self._acks.keep(namespace, ())
+        """The namespace's binding is gone: what is left of its gateway refuses every call."""
+        published = self._hub.newest(namespace)
+        if published is not None:
+            self._hub.put(namespace, deny(TenantConfig.FromString(published.config)))
         self._forget(namespace)
+        self._add(namespace_key(namespace))
+
+    def _farewell(self, namespace: str) -> float | None:
+        """End the streams of a namespace without a tenant once its last pod is gone."""
+        pods = tuple(self._world.pods.get(namespace, ()))
+        self._acks.keep(namespace, {pod.uid for pod in pods})
+        if pods and self._hub.newest(namespace) is not None:
+            return 2.0
+        self._hub.drop(namespace)
+        return None
 
 
 def _ref(tenant: Tenant) -> Ref:

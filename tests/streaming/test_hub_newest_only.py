@@ -132,3 +132,22 @@ def test_reader_that_serves_the_newest_gets_nothing() -> None:
         assert tenant_of(await asyncio.wait_for(waiting, 5)) == "b"
 
     asyncio.run(run())
+
+
+def test_another_tenant_ends_the_streams_of_the_one_before() -> None:
+    """When a namespace changes hands, the old tenant.s reader gets nothing of the new."""
+
+    async def run() -> None:
+        hub = Hub(now_ms=lambda: 1)
+        hub.put("ns", TenantConfig(tenant="old", tenant_uid="1"))
+        updates = hub.subscribe("ns")
+        await take(updates)
+        ending = asyncio.ensure_future(anext(updates, None))
+        await asyncio.sleep(0)
+
+        hub.put("ns", TenantConfig(tenant="new", tenant_uid="2"))
+
+        assert await asyncio.wait_for(ending, 5) is None
+        assert tenant_of(await take(hub.subscribe("ns"))) == "new"
+
+    asyncio.run(run())

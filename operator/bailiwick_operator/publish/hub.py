@@ -20,6 +20,7 @@ class Version:
 class Published:
     """One config as it goes out: canonical bytes of a TenantConfig and what names them."""
 
+    tenant_uid: str
     version: Version
     contract_version: int
     config: bytes = field(repr=False)
@@ -53,8 +54,11 @@ class Hub:
 
         `stored` is what an operator before this one published: the same digest keeps its
         sequence, so that a restart changes nothing; another gets a greater one, whatever the
-        clock says.
+        clock says. A config of another tenant ends the streams of the one before.
         """
+        before = self._slots.get(namespace)
+        if before is not None and before.newest.tenant_uid != config.tenant_uid:
+            self.drop(namespace)
         content = canon.canonical_bytes(config)
         digest = canon.digest(config)
         slot = self._slots.get(namespace)
@@ -68,7 +72,10 @@ class Hub:
             self._last = max(floor + 1, self._now_ms())
             version = Version(sequence=self._last, digest=digest)
         published = Published(
-            version=version, contract_version=config.contract_version, config=content
+            tenant_uid=config.tenant_uid,
+            version=version,
+            contract_version=config.contract_version,
+            config=content,
         )
         if slot is None:
             self._slots[namespace] = _Slot(newest=published)

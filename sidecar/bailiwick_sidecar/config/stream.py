@@ -27,7 +27,7 @@ from bailiwick_sidecar.config.status import Status
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 15.0
+LONGEST_PAUSE: Final = 5.0
 """Seconds between attempts to reach the operator: doubled each time, then jittered."""
 STEADY: Final = 10.0
 """A stream that lived for so many seconds was good: the next attempt does not wait long."""
