@@ -1,6 +1,7 @@
 """Writes the code that protoc makes of the public API's description: `python protos/generate.py`.
 
 With --baseline also the description that later changes are compared with: do that at a release.
+With --into everything goes into another folder, to be compared.
 """
 
 import argparse
@@ -42,9 +43,12 @@ def main(arguments: Sequence[str]) -> None:
     """Write everything into this folder."""
     options = argparse.ArgumentParser()
     options.add_argument("--baseline", action="store_true", help="make this the new baseline")
+    options.add_argument("--into", type=Path, help="write into this folder, and compare yourself")
     chosen = options.parse_args(arguments)
-    generate(ROOT)
-    if chosen.baseline:
+    generate(chosen.into or ROOT)
+    if chosen.into:
+        describe(chosen.into / BASELINE.name)
+    elif chosen.baseline:
         describe(BASELINE)
 
 

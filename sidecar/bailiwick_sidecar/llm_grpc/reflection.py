@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest as Asked
@@ -27,7 +28,13 @@ QUESTIONS: Final = 1000
 # The stubs of different packages call the same class by different names.
 FILES: Final = cast(
     "tuple[FileDescriptor, ...]",
-    (llm_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR),
+    (
+        llm_pb2.DESCRIPTOR,
+        health_pb2.DESCRIPTOR,
+        reflection_pb2.DESCRIPTOR,
+        # Without it a tool shows the details of errors as bytes.
+        error_details_pb2.DESCRIPTOR,
+    ),
 )
 
 

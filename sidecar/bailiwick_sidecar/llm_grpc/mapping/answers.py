@@ -125,17 +125,13 @@ def _vector(value: Any) -> Any:
     return struct.unpack(f"<{len(raw) // 4}f", raw)
 
 
-def _typed(kind: str, shape: Shape) -> Reader:
-    """Something whose `type` names the one member that says it; else all of it is `extra`."""
-
-    def read(value: Any) -> Any:
-        if type(value) is not dict:
-            return MISFIT
-        if value.get("type", kind) == kind:
-            return fields(shape, value)
-        return {"extra": loose(value)}
-
-    return read
+def _tool_call(value: Any) -> Any:
+    """A call of a function; of another type all but its id is `extra`."""
+    if type(value) is not dict:
+        return MISFIT
+    if value.get("type", "function") == "function":
+        return fields(_TOOL_CALL, value)
+    return fields({"id": _TOOL_CALL["id"]}, value)
 
 
 _int32, _int64 = _whole(32), _whole(64)
@@ -224,7 +220,7 @@ _MESSAGE: Final[Shape] = {
     **_SAID,
     "name": ("name", _text),
     "tool_call_id": ("tool_call_id", _text),
-    "tool_calls": ("tool_calls", _each(_typed("function", _TOOL_CALL))),
+    "tool_calls": ("tool_calls", _each(_tool_call)),
 }
 _DELTA: Final[Shape] = {
     **_SAID,

@@ -6,6 +6,7 @@ have rounded is refused on the way in, and text on the way out: no figure change
 
 import math
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
@@ -28,13 +29,17 @@ class UnmappableError(BailiwickError):
 def json_object(struct: Struct, path: str, depth: int = 0) -> dict[str, Any]:
     """The JSON object that the Struct at `path` stands for.
 
+    Its members are sorted: a Struct has no order, and equal requests have to be equal bytes, or a
+    provider's cache of prompts would miss them.
+
     Raises:
         UnmappableError: it holds a number that JSON or a double can't say, or is nested too deep.
     """
     if depth > MAX_DEPTH:
         raise UnmappableError(path, f"is nested more than {MAX_DEPTH} levels deep")
     return {
-        name: _json_value(value, f"{path}.{name}", depth) for name, value in struct.fields.items()
+        name: _json_value(value, f"{path}.{name}", depth)
+        for name, value in sorted(struct.fields.items(), key=itemgetter(0))
     }
 
 

@@ -121,7 +121,7 @@ def _list(values: Any, _: str) -> list[Any]:
 
 
 def _finite(values: Any, path: str) -> Json:
-    return {name: _number(value, f"{path}.{name}") for name, value in values.items()}
+    return {name: _number(values[name], f"{path}.{name}") for name in sorted(values)}
 
 
 def _number(value: float, path: str) -> float:
@@ -131,7 +131,7 @@ def _number(value: float, path: str) -> float:
 
 
 def _map(values: Any, _: str) -> Json:
-    return dict(values)
+    return {name: values[name] for name in sorted(values)}
 
 
 def _messages(messages: Iterable[pb.ChatMessage], path: str) -> list[Json]:
