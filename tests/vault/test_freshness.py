@@ -111,6 +111,7 @@ def test_a_new_version_that_the_provider_refuses_gives_way_to_the_one_before_for
         assert sent(key, now) == "a"
         pauses.append(key.doubted_until - now)
         now = key.doubted_until
+        key = after(key, found("b"), now=now)
 
     assert pauses == [FIRST_DOUBT_S, 10, 20, 40, LONGEST_DOUBT_S, LONGEST_DOUBT_S]
 

@@ -1,6 +1,7 @@
 """How Envoy starts: a tiny bootstrap that knows the way to the agent and nothing of the tenant."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar import launch
 from bailiwick_sidecar.xds.messages import ads, millis, packed, pipe, seconds, struct
 
 _SUN_PATH = 107
@@ -181,8 +183,11 @@ def envoy_command(
 ) -> list[str]:
     """Arguments that start Envoy on a bootstrap file, in the directory of its sockets."""
     return [
+        # See there: a crash would print keys.
+        sys.executable, "-I", "-S", launch.__file__,
         str(envoy),
         "--config-path", str(config),
+        "--log-path", "/dev/stdout",
         "--concurrency", str(concurrency),
         "--service-node", node_id,
         "--service-cluster", cluster,
