@@ -456,6 +456,10 @@ def test_what_the_agent_is_asked(gateway: Gateway) -> None:
         ('[{"type":"image_url","image\\u005furl":{"url":"https://x"}}]', True),
         ('[{"type":"input_audio","input_audio":{}}]', True),
         ('[{"type":"file","file":{"file_id":"f"}}]', True),
+        ('[{"type":"document_url","document_url":"https://x"}]', True),
+        ('[{"type":"image","source":{"type":"url","url":"https://x"}}]', True),
+        ('[{"inline_data":{"data":""}}]', True),
+        ('"","audio":{"id":"a1"}', True),
     ],
 )
 def test_input_of_unknown_weight_is_told(gateway: Gateway, *, content: str, opaque: bool) -> None:
@@ -468,6 +472,66 @@ def test_input_of_unknown_weight_is_told(gateway: Gateway, *, content: str, opaq
     )
 
     assert gateway.agent.admissions()[0]["opaque"] is opaque
+
+
+@pytest.mark.parametrize(
+    ("tools", "told"),
+    [
+        ("null", None),
+        ("[]", None),
+        ('[{"type":"function","function":{"parameters":{"type":"object"}}}]', None),
+        ('[ {"type":"custom"} , {"type" : "function"} ]', None),
+        ('[{"type":"web_search_preview"}]', ["web_search_preview"]),
+        ('[{"type":"function"},{"type":"mcp","x":[{"type":"function"}]}]', ["mcp"]),
+        ('[{"type":"functio\\u006e"}]', ["function"]),
+        ('[{"name":"x"}]', [None]),
+        ('[{"type":"function","Type":"mcp"}]', [None]),
+        ("[1]", [None]),
+        ('{"type":"function"}', [None]),
+        ('"function"', [None]),
+        ('[{"type":"' + "x" * 100 + '"}]', [None]),
+        ("[" + ",".join(['{"type":"x"}'] * 20) + "]", ["x"] * 8),
+    ],
+)
+def test_tools_that_the_provider_runs_are_told(
+    gateway: Gateway, *, tools: str, told: list[str | None] | None
+) -> None:
+    """The agent learns of every tool that is not the caller's own; schemas are not looked into."""
+    gateway.agent.on_admit = lambda _: deny(429, "asked")
+
+    gateway.chat(f'{{"model":"a","tools":{tools}}}'.encode())
+
+    assert gateway.agent.admissions()[0].get("tools") == told
+
+
+@pytest.mark.parametrize(
+    ("member", "opaque"),
+    [
+        ('"prompt":{"id":"pmpt_1"}', True),
+        ('"prompt":"text"', False),
+        ('"chat_template":"{{ x }}"', True),
+    ],
+)
+def test_input_made_elsewhere_is_told(gateway: Gateway, *, member: str, opaque: bool) -> None:
+    """A stored prompt or a template of the caller's makes input that his body does not bound."""
+    gateway.agent.on_admit = lambda _: deny(429, "asked")
+
+    gateway.chat(f'{{"model":"a",{member}}}'.encode())
+
+    assert gateway.agent.admissions()[0]["opaque"] is opaque
+
+
+@pytest.mark.parametrize("name", ["web_search_options", "plugins", "models", "api_base"])
+@pytest.mark.parametrize("size", [1, 20_000])
+def test_members_that_bring_something_in_are_told(
+    gateway: Gateway, *, name: str, size: int
+) -> None:
+    """Of any size; they are the agent's to refuse."""
+    gateway.agent.on_admit = lambda _: deny(429, "asked")
+
+    gateway.chat({"model": "a", name: {"x": "y" * size}})
+
+    assert gateway.agent.admissions()[0][name] == ({"x": "y"} if size == 1 else True)
 
 
 def test_an_oversized_member_is_refused(gateway: Gateway) -> None:

@@ -20,6 +20,18 @@ MAX_TOKENS: Final = 2**31 - 1
 FALLBACK_OUTPUT: Final = 4096
 """Output tokens where neither caller, route nor model says a figure."""
 TIERS: Final = ("auto", "default")
+_SEARCH: Final = "what a provider looks up brings input and fees that no limit here can know"
+_STEERING: Final = "the route decides which model is called and where"
+_BROUGHT_IN: Final[Mapping[str, str]] = {
+    "web_search_options": _SEARCH,
+    "search_parameters": _SEARCH,
+    "plugins": _SEARCH,
+    "models": _STEERING,
+    "fallbacks": _STEERING,
+    "api_base": _STEERING,
+    "base_url": _STEERING,
+}
+"""Members of OpenAI's API and of compatible servers, with why they are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,21 @@ def _refuse_unbillable(said: Mapping[str, object]) -> None:
             "unsupported_parameter",
             param="prediction",
             reason="rejected predictions are billed beyond any output cap",
+        )
+    for name, reason in _BROUGHT_IN.items():
+        if said.get(name) is not None:
+            raise refused("unsupported_parameter", param=name, reason=reason)
+    if said.get("tools"):
+        raise refused(
+            "unsupported_parameter",
+            param="tools",
+            reason="only tools of type function or custom are the caller's own; what a provider"
+            " runs brings input and fees that no limit here can know beforehand",
+        )
+    best = said.get("best_of")
+    if best is not None and (type(best) is not int or best != 1):
+        raise refused(
+            "unsupported_parameter", param="best_of", reason="choices are asked for with n"
         )
     tier = said.get("service_tier")
     if tier is not None and tier not in TIERS:

@@ -298,6 +298,23 @@ function json.tail(s)
   end, s)
 end
 
+-- The elements of the JSON array s, each as its raw bytes; nil where s is none.
+function json.elements(s)
+  return guarded(function(t)
+    local elements = {}
+    local i, c = space_end(t, 1)
+    if c ~= 91 then refuse("no array", i) end
+    i, c = space_end(t, i + 1)
+    while c and c ~= 93 do
+      local close = value_end(t, i, c, 2)
+      elements[#elements + 1] = sub(t, i, close - 1)
+      i, c = space_end(t, close)
+      if c == 44 then i, c = space_end(t, i + 1) end
+    end
+    return elements
+  end, s)
+end
+
 -- The raw bytes of a member's value; nil for no member.
 function json.raw(s, member)
   return member and sub(s, member[3], member[4])

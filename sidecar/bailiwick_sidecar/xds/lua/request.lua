@@ -1,6 +1,6 @@
 -- The request's way: checks the call, scans its body, asks the agent, and leaves to the leaf what to
 -- splice. Only metered calls are touched; routes decide about every other path.
-local find, sub, match, gmatch, lower, concat = string.find, string.sub, string.match, string.gmatch, string.lower, table.concat
+local byte, find, sub, match, gmatch, lower, concat = string.byte, string.find, string.sub, string.match, string.gmatch, string.lower, table.concat
 
 local BODY_LIMIT = 16 * 1024 * 1024
 local MEMBER_LIMIT = 16 * 1024
@@ -10,11 +10,18 @@ local METERED = { ["/v1/chat/completions"] = true, ["/v1/embeddings"] = true }
 -- Members that the agent decides on, passed as the caller wrote them.
 local DECISIVE = {
   "model", "stream", "n", "max_tokens", "max_completion_tokens", "stream_options", "metadata", "store",
-  "background", "modalities", "service_tier", "prediction",
+  "background", "modalities", "service_tier", "prediction", "best_of", "web_search_options",
+  "search_parameters", "plugins", "models", "fallbacks", "api_base", "base_url",
+}
+
+-- Of these it counts that they are there; they may be of any length.
+local PRESENT = {
+  prediction = true, web_search_options = true, search_parameters = true, plugins = true, models = true,
+  fallbacks = true, api_base = true, base_url = true,
 }
 
 -- A name that differs from these in case alone is refused: some servers would read it as the same.
-local EXACT = { messages = true, input = true, tools = true, best_of = true, functions = true }
+local EXACT = { messages = true, input = true, tools = true, functions = true, chat_template = true, prompt = true }
 for _, name in ipairs(DECISIVE) do EXACT[name] = true end
 
 -- Members with a model's input, and names in there that bring what the body's size does not bound.
@@ -22,8 +29,12 @@ local INPUT = { messages = true, input = true }
 local UNBOUNDED = {
   image = true, image_url = true, input_image = true, video = true, video_url = true, audio = true,
   audio_url = true, input_audio = true, file = true, file_id = true, file_url = true, file_data = true,
-  input_file = true,
+  input_file = true, document = true, document_url = true, image_base64 = true, image_embeds = true,
+  inline_data = true, inlineData = true, source = true,
 }
+
+-- Tools that the caller runs himself. Others are the provider's: they bring input, and fees.
+local OWN_TOOLS = { ['"function"'] = true, ['"custom"'] = true }
 
 -- What a provider may see of the caller's headers.
 local PASSED = {
@@ -52,6 +63,27 @@ local function media_refusal(headers)
   end
 end
 
+-- Types of those tools that the provider runs, as a JSON array; nil where there are none.
+local function foreign_tools(body, member)
+  local raw = json.raw(body, member)
+  if not raw or raw == "null" then return nil end
+  local elements, types = json.elements(raw), {}
+  if not elements then return "[null]" end
+  for _, element in ipairs(elements) do
+    local tool = json.scan(element)
+    local kind = tool and json.raw(element, tool.type) or "null"
+    if not OWN_TOOLS[kind] and #types < 8 then types[#types + 1] = #kind <= 64 and kind or "null" end
+  end
+  return types[1] and "[" .. concat(types, ",") .. "]"
+end
+
+-- Whether what the model reads is made elsewhere: from a prompt that the provider keeps, or by a
+-- template that comes with the call.
+local function made_elsewhere(body, found)
+  local prompt = json.raw(body, found.prompt)
+  return found.chat_template ~= nil or (prompt and byte(prompt) == 123) or false
+end
+
 -- The body of POST /admit; nil and a reason where a member can't be passed on.
 local function question(path, size, body, found, dark, tags)
   local out = { '{"path":"' .. path .. '","size":' .. size .. ',"opaque":' .. (dark and "true" or "false") }
@@ -60,13 +92,14 @@ local function question(path, size, body, found, dark, tags)
     if member then
       local raw = json.raw(body, member)
       if #raw > MEMBER_LIMIT then
-        -- Predicted output may be long; that it is there is what counts.
-        if name ~= "prediction" then return nil, '"' .. name .. '" is larger than 16 KiB.' end
+        if not PRESENT[name] then return nil, '"' .. name .. '" is larger than 16 KiB.' end
         raw = "true"
       end
       out[#out + 1] = ',"' .. name .. '":' .. raw
     end
   end
+  local foreign = foreign_tools(body, found.tools)
+  if foreign then out[#out + 1] = ',"tools":' .. foreign end
   if tags then
     local quoted = json.quote(tags)
     if not quoted then return nil, "The header x-bailiwick-tags is no UTF-8." end
@@ -153,6 +186,7 @@ local function admitted(h, answer, operation, body, found, order)
   })
   metadata:set("bailiwick.leaf", "k", {
     ["x-bw-model"] = answer["x-bw-model"],
+    ["x-bw-endpoint"] = answer["x-bw-endpoint"],
     ["x-bw-credential-header"] = answer["x-bw-credential-header"],
     ["x-bw-credential"] = answer["x-bw-credential"],
     ["x-bw-edit-cap"] = answer["x-bw-edit-cap"],
@@ -187,7 +221,7 @@ local function on_request(h)
     end
   end
   local text
-  text, reason = question(path, size, body, found, dark, tags)
+  text, reason = question(path, size, body, found, dark or made_elsewhere(body, found), tags)
   if not text then return answers.refuse(h, 400, "invalid_request", reason) end
   local answer, refusal = answers.ask(h, {
     [":path"] = "/admit", ["content-type"] = "application/json", ["x-bw-id"] = id, ["x-bw-jwt"] = token,
