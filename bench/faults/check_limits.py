@@ -44,12 +44,16 @@ class Use:
 
     def least(self, at: float) -> Decimal:
         """What it takes at least at a moment after its admission."""
-        open_ = at < self.settled_first - EDGE_S
-        return self.reserved if open_ else min(self.reserved, self.charged)
+        return min(self._possible(at))
 
     def most(self, at: float) -> Decimal:
-        """What it takes at most from a moment on."""
-        return self.charged if at > self.settled_last else max(self.reserved, self.charged)
+        """What it takes at most at a moment after its admission."""
+        return max(self._possible(at))
+
+    def _possible(self, at: float) -> tuple[Decimal, ...]:
+        if at < self.settled_first - EDGE_S:
+            return (self.reserved,)
+        return (self.charged,) if at > self.settled_last else (self.reserved, self.charged)
 
 
 def check_limits(evidence: Evidence, verdict: Verdict) -> None:
@@ -83,9 +87,7 @@ def _uses(evidence: Evidence, timeline: Timeline) -> Uses:
                     attempt=row["attempt"],
                     admitted=times.admitted,
                     settled_first=times.settled_first,
-                    settled_last=times.settled_last
-                    if row["state"] != "unknown"
-                    else float("inf"),
+                    settled_last=times.settled_last if row["state"] != "unknown" else float("inf"),
                     reserved=reserved,
                     charged=charged,
                 )
@@ -195,14 +197,15 @@ def _bound(
     widest: bool,
 ) -> Decimal:
     """What the counter stood at when the call was refused: at most, or at least."""
-    slack = LAG_S if widest else -EDGE_S
+    window = WINDOWS.get(rule.kind, float("inf"))
     # The widest view holds all that may have counted at some moment of the call.
-    first = (seen.sent if widest else seen.ended) - WINDOWS.get(rule.kind, float("inf")) - slack
+    slack = EDGE_S if widest else -EDGE_S
+    first = (seen.sent if widest else seen.ended) - window - slack
     last = (seen.ended if widest else seen.sent) + slack
-    at = seen.sent if widest else seen.ended
+    choose = max if widest else min
     return sum(
         (
-            value(use, at)
+            choose(value(use, seen.sent), value(use, seen.ended))
             for use in taken
             if first < use.admitted <= last
             and not (rule.kind == CONCURRENT and use.call == seen.call)

@@ -86,8 +86,10 @@ def _estimated(row: Row, attempt: Attempt) -> list[str]:
         said.append("an estimate above what was reserved")
     if not row["stream"] and row["output_tokens"] != row["reserved_output_tokens"]:
         said.append("a unary estimate below what was reserved")
-    if row["stream"] and attempt.end not in {"", "caller_left"} and (
-        row["output_tokens"] > attempt.events + 1
+    if (
+        row["stream"]
+        and attempt.end not in {"", "caller_left"}
+        and (row["output_tokens"] > attempt.events + 1)
     ):
         said.append(f"{row['output_tokens']} events estimated, but it sent {attempt.events}")
     return said
@@ -127,9 +129,7 @@ def _unseen(timeline: Timeline, rows: list[Row], verdict: Verdict) -> None:
 
 def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
     """`unknown` is at most what was in flight when Envoy died, or a clock was moved."""
-    moments = [
-        fault.began for fault in evidence.faults if fault.kind in ENVOY_DIES | CLOCK_FAULTS
-    ]
+    moments = [fault.began for fault in evidence.faults if fault.kind in ENVOY_DIES | CLOCK_FAULTS]
     unknown = [row for row in evidence.rows if row["state"] == "unknown"]
     wrong = []
     for row in unknown:

@@ -4,7 +4,11 @@ import asyncio
 
 
 async def get(
-    port: int, target: str, *, token: str = "", timeout: float = 5.0  # noqa: ASYNC109 -- of the whole exchange
+    port: int,
+    target: str,
+    *,
+    token: str = "",
+    timeout: float = 5.0,  # noqa: ASYNC109 -- of the whole exchange
 ) -> tuple[int, bytes]:
     """Status and body; status 0 where nobody answers in time."""
     authorization = f"authorization: Bearer {token}\r\n" if token else ""

@@ -46,9 +46,7 @@ WEIGHTS: Final = {
     Kind.LIE: 7,
     Kind.STREAM_LIE: 3,
 }
-STREAMS: Final = frozenset(
-    {Kind.STREAM, Kind.STREAM_FALLBACK, Kind.LEAVE_STREAM, Kind.STREAM_LIE}
-)
+STREAMS: Final = frozenset({Kind.STREAM, Kind.STREAM_FALLBACK, Kind.LEAVE_STREAM, Kind.STREAM_LIE})
 
 
 @dataclass(frozen=True, slots=True)

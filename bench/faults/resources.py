@@ -34,7 +34,9 @@ def documents(ports: Mapping[str, int], *, count: int) -> list[dict[str, Any]]:
         ),
         # Smaller than what its users may have together, so that callers meet each other's use.
         _quota("search", {"team": "search"}, tokensPerMinute=60000, concurrentRequests=5),
-        _quota("bots", {"team": "bots"}, budgets=[{"period": "Day", "amount": f"{count * 4e-5:f}"}]),
+        _quota(
+            "bots", {"team": "bots"}, budgets=[{"period": "Day", "amount": f"{count * 4e-5:f}"}]
+        ),
     ]
 
 

@@ -43,9 +43,7 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
     try:
         world.start()
         await _ready(world)
-        callers = Callers(
-            options.port, world.tokens(), rate=options.rate, at_once=options.at_once
-        )
+        callers = Callers(options.port, world.tokens(), rate=options.rate, at_once=options.at_once)
         injector = Injector(world, progress=lambda: callers.begun)
         planned = faults(options.seed, options.count, every=options.every)
         say(f"{options.count} calls at {options.rate:g}/s, {len(planned)} faults …")

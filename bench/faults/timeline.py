@@ -9,7 +9,7 @@ from bench.faults.evidence import Evidence, Fault, Row, Seen
 from bench.faults.injector import STEP_S
 from bench.faults.plan import CLOCKS, FaultKind
 
-LAG_S: Final = 0.15
+LAG_S: Final = 0.05
 """How long a record may take from Envoy to the counters on a busy machine."""
 AFTER_S: Final = 1.0
 """How long after a fault its last effects may be felt: connections that were half made, retries."""

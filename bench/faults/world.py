@@ -118,7 +118,9 @@ class World:
         self.kept.mkdir(exist_ok=True)
         environment = {
             **os.environ,
-            "PYTHONPATH": str(HERE / "clock"),
+            "PYTHONPATH": os.pathsep.join(
+                part for part in (str(HERE / "clock"), os.environ.get("PYTHONPATH")) if part
+            ),
             "FAULTS_CLOCK": str(self.clock),
         }
         with (self.folder / "up.log").open("ab") as output:
@@ -202,9 +204,7 @@ class World:
                     for name in ("team", "user", "route")
                     if (value := getattr(limit.subject, name))
                 },
-                each=[
-                    Dimension.Name(one).removeprefix("DIMENSION_").lower() for one in limit.each
-                ],
+                each=[Dimension.Name(one).removeprefix("DIMENSION_").lower() for one in limit.each],
             )
             for limit in config.limits
         ]

@@ -155,6 +155,47 @@ def validate(
     raise typer.Exit(check(tuple(file), as_json_text=output is ReportFormat.JSON))
 
 
+@app.command()
+def explain(
+    *,
+    file: Paths,
+    tenant: Annotated[str, typer.Option(help="The tenant that the caller belongs to.")],
+    team: Annotated[str, typer.Option(help="One of the tenant's teams.")],
+    model: Annotated[str, typer.Option(help="What the caller would put into `model`.")],
+    project: Annotated[str | None, typer.Option(help="One of the team's projects.")] = None,
+    user: Annotated[str | None, typer.Option(help="Who calls; default: developer.")] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(help="Output tokens that the call asks for. Default: the route's.", min=1),
+    ] = None,
+    input_bytes: Annotated[
+        int, typer.Option(help="Size of the call's body, which bounds its input tokens.", min=1)
+    ] = 1000,
+    namespace: Annotated[
+        str | None, typer.Option(help="Where the call is made, if the tenant has several.")
+    ] = None,
+    output: Annotated[
+        ReportFormat, typer.Option("--format", help="text for people, json for programs.")
+    ] = ReportFormat.TEXT,
+) -> None:
+    """Say where a call would go, what it reserves, and what would refuse it. Needs no gateway."""
+    from bailiwick_cli.explain.command import ExplainOptions, run
+
+    options = ExplainOptions(
+        paths=tuple(file),
+        tenant=tenant,
+        team=team,
+        project=project,
+        user=user,
+        model=model,
+        tokens=tokens,
+        size=input_bytes,
+        namespace=namespace,
+        as_json_text=output is ReportFormat.JSON,
+    )
+    raise typer.Exit(run(options))
+
+
 Namespaces = Annotated[
     list[str] | None,
     typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
