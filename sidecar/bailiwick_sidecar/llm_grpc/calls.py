@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -113,16 +114,29 @@ class HttpCall:
         self._status, self._headers = status, headers
 
     def body(self, data: bytes) -> None:
-        """Part of the answer, kept until it is whole."""
+        """Part of the answer."""
+        try:
+            self._take(data)
+        except Exception as error:  # noqa: BLE001 -- a mistake here ends this call, and no other
+            self._broken(error)
+
+    def complete(self) -> None:
+        """The answer is whole."""
+        try:
+            self._conclude()
+        except Exception as error:  # noqa: BLE001 -- a mistake here ends this call, and no other
+            self._broken(error)
+
+    def _conclude(self) -> None:
+        raise NotImplementedError
+
+    def _take(self, data: bytes) -> None:
+        """Keep it until the answer is whole."""
         self._size += len(data)
         if self._size > MAX_ANSWER:
             self._fail(_unusable("is larger than 64 MiB"))
             return
         self._pieces.append(data)
-
-    def complete(self) -> None:
-        """The answer is whole."""
-        raise NotImplementedError
 
     def lost(self) -> None:
         """Envoy broke the answer off, or can't be reached."""
@@ -151,6 +165,20 @@ class HttpCall:
         message = "The caller's deadline has passed."
         self._fail(failure(Code.DEADLINE_EXCEEDED, "deadline_exceeded", message))
 
+    def _broken(self, error: Exception) -> None:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        # Its text may hold some of the answer.
+        log.error(
+            "event=grpc_call_failed method=%s id=%s error=%s at=%s:%s",
+            self._method.name,
+            self._incoming.headers.get("x-request-id", ""),
+            type(error).__name__,
+            where.filename,
+            where.lineno,
+        )
+        message = "The gateway failed on this call. Its log names the call's id."
+        self._fail(failure(Code.INTERNAL, "gateway_error", message))
+
     def _fail(self, status: Status) -> None:
         self.gone()
         self._end(status)
@@ -171,7 +199,7 @@ class HttpCall:
 class UnaryCall(HttpCall):
     """One answer, whole."""
 
-    def complete(self) -> None:
+    def _conclude(self) -> None:
         """Make the message of the JSON."""
         if self._status >= CLIENT_ERROR:
             self._refused()
@@ -206,20 +234,19 @@ class StreamCall(HttpCall):
         media = headers.get("content-type", "")
         self._streams = status < CLIENT_ERROR and media.startswith(EVENT_STREAM)
 
-    def body(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         """Send on what is whole."""
         if not self._streams:
-            super().body(data)
+            super()._take(data)
             return
         try:
             frames = [self._piece(event) for event in self._events.feed(data) if event != DONE]
         except EventTooLargeError:
             self._fail(_unusable("has an event larger than 16 MiB"))
             return
-        if frames:
-            self._reply.send(b"".join(frames))
+        self._reply.send(b"".join(frames))
 
-    def complete(self) -> None:
+    def _conclude(self) -> None:
         """The stream is over."""
         if self._status >= CLIENT_ERROR:
             self._refused()
@@ -237,7 +264,7 @@ class StreamCall(HttpCall):
             self._failure = _unusable("has an event that is no JSON object")
             return b""
         if "error" in said and "choices" not in said:
-            self._failure = _broken(said, event)
+            self._failure = _interrupted(said, event)
             return b""
         message = chat_stream_response(said)
         if "usage" in said and _has_usage(message):
@@ -249,7 +276,7 @@ def _has_usage(message: Message) -> bool:
     return "usage" in message.DESCRIPTOR.fields_by_name and message.HasField("usage")
 
 
-def _broken(said: Mapping[str, Any], event: bytes) -> Status:
+def _interrupted(said: Mapping[str, Any], event: bytes) -> Status:
     """A provider's error in the middle of a stream; its own idea of a status, where it has one."""
     error = said["error"]
     code = error.get("code") if isinstance(error, dict) else None

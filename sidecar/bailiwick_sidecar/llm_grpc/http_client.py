@@ -168,6 +168,7 @@ class Wire(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
+            # Receivers keep their mistakes to themselves, so what came is no HTTP.
             receiver = self._take()
             self.abort()
             if receiver is not None:

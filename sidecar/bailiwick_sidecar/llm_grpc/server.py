@@ -96,9 +96,12 @@ class Connection(asyncio.Protocol):
         """Parse what came; what is no HTTP ends the connection."""
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            cause = type(error.__context__).__name__
+            log.error("event=grpc_call_failed path=%r error=%s", self._target, cause)  # noqa: TRY400 -- the text of the cause may hold some of the call
+            self._close()
         except httptools.HttpParserError as error:
-            if not isinstance(error.__context__, FramingError):
-                log.warning("event=grpc_request_malformed error=%r", str(error))
+            log.warning("event=grpc_request_malformed error=%r", str(error))
             self._close()
 
     def pause_writing(self) -> None:
@@ -167,13 +170,13 @@ class Connection(asyncio.Protocol):
     def _grow(self, more: int) -> None:
         self._size += more
         if self._size > HEAD_BYTES:
-            raise FramingError(Code.RESOURCE_EXHAUSTED, "the call's head is too large")
+            raise FramingError(Code.RESOURCE_EXHAUSTED, "a call's head is too large")
 
     # --- the way back ---
 
     def send(self, frames: bytes) -> None:
         """Messages, framed."""
-        if self._ended or self._transport is None:
+        if not frames or self._ended or self._transport is None:
             return
         chunk = b"%x\r\n%b\r\n" % (len(frames), frames)
         self._transport.write(chunk if self._begun else self._opening() + chunk)
