@@ -220,3 +220,10 @@ def test_times_come_from_the_records() -> None:
     assert (row.ended_at, row.duration_ms, row.first_byte_ms) == (START + 1_250, 250, 5)
     early = end(200, t=1.0, d=1)
     assert outcome_of(UNARY, early, request(200, u=FIGURES)).ended_at == START
+
+
+def test_what_never_left_did_not_end_after_it_was_admitted() -> None:
+    """A call whose caller had gone before it was admitted has no record with a time."""
+    row = outcome_of(UNARY, None, RequestEnd(id="s", n=0))
+
+    assert (row.state, row.ended_at) == (VOID, START)

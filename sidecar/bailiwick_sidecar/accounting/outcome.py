@@ -82,11 +82,14 @@ def outcome_of(
     end = ended_at(attempt)
     if end is None:
         end = ended_at(request)
+    if end is None:
+        # What never left ended as it began; what is lost may have gone on until its deadline.
+        end = intent.admitted_at if verdict.state is RowState.VOID else intent.deadline
     own = attempt if attempt is not None and attempt.d is not None else request
     return Row(
         intent=intent,
         state=verdict.state,
-        ended_at=max(intent.admitted_at, intent.deadline if end is None else end),
+        ended_at=max(intent.admitted_at, end),
         status=_status(attempt, request),
         usage=verdict.usage,
         cost=verdict.cost,
