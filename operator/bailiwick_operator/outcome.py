@@ -7,6 +7,7 @@ from typing import Any
 
 from bailiwick_operator.api.v1alpha1 import Resource, Tenant
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
+from bailiwick_operator.kube.model import KubeError
 from bailiwick_operator.publish.acks import Verdict
 from bailiwick_operator.status import generation_of
 from bailiwick_operator.world import Broken
@@ -17,13 +18,14 @@ LONGEST_MESSAGE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How far one namespace of a tenant is."""
+    """How far one namespace of a tenant is; `failure` is to be tried again."""
 
     namespace: str
     bound: bool
     accepted: Condition
     verdict: Verdict
     digest: str = ""
+    failure: KubeError | None = None
 
     @property
     def status(self) -> dict[str, Any]:

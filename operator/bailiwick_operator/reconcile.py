@@ -23,7 +23,7 @@ from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
 from bailiwick_operator.keys import Key, KeyKind, namespace_key
 from bailiwick_operator.kube.kinds import CONFIG_MAP
-from bailiwick_operator.kube.model import InvalidError, Kube
+from bailiwick_operator.kube.model import Kube, KubeError
 from bailiwick_operator.opinions import Opinions
 from bailiwick_operator.outcome import Outcome, condition, invalid, programmed, summary
 from bailiwick_operator.publish.acks import AckBoard, PodAck, Verdict, judge
@@ -102,6 +102,9 @@ class Reconciler:
             more={"namespaces": [outcome.status for outcome in outcomes]},
         )
         pause = await self._departures(tenant)
+        for outcome in outcomes:
+            if outcome.failure is not None:
+                raise outcome.failure
         returning = self._returning()
         return min(pause, returning + 1) if returning > 0 else pause
 
@@ -138,9 +141,12 @@ class Reconciler:
         if published is None:  # pragma: no cover - it was put just now
             raise AssertionError(namespace)
         verdict = self._verdict(namespace, published)
+        failure: KubeError | None = None
         try:
             await self._children(tenant, binding, published, result, verdict)
-        except InvalidError as error:
+        except KubeError as error:
+            # Said in the status first; then the queue tries again.
+            failure = error
             verdict = Verdict(Reason.CHILDREN_REFUSED, f"The API server refuses: {error}")
         await self._statuses_of(namespace, result.conditions, verdict)
         return Outcome(
@@ -149,6 +155,7 @@ class Reconciler:
             accepted=accepted,
             verdict=verdict,
             digest=version.digest if verdict.programmed else "",
+            failure=failure,
         )
 
     async def _unaccepted(

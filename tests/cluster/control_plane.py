@@ -86,7 +86,7 @@ class ControlPlane:
             f"--tls-private-key-file={at / 'server.key'}",
             f"--token-auth-file={at / 'users.csv'}",
             "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            "--service-cluster-ip-range=10.0.0.0/16",
             f"--service-account-issuer={ISSUER}",
             f"--service-account-key-file={at / 'accounts.key'}",
             f"--service-account-signing-key-file={at / 'accounts.key'}",

@@ -1,6 +1,6 @@
 module bailiwick.dev/tools/grpcurl
 
-go 1.26
+go 1.24.0
 
 tool github.com/fullstorydev/grpcurl/cmd/grpcurl
 
