@@ -1,6 +1,7 @@
 """Provider keys go where they belong and nowhere else; tenants do not meet."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,47 @@ def test_two_tenants_have_two_gateways_that_share_nothing(
     ]
     assert "globex" not in first
     assert "acme" not in second
+
+
+def test_a_route_that_moves_under_load_drops_no_call_and_mixes_no_keys(
+    tmp_path: Path, counting_provider: Callable[[str], CountingProvider]
+) -> None:
+    """Every call is answered, each with the key of the provider that it reached."""
+    first, second = counting_provider("a"), counting_provider("b")
+    up = Up(
+        tmp_path / "gateway",
+        secrets={"llm/acme/a": {"api_key": KEY_A}, "llm/acme/b": {"api_key": KEY_B}},
+    )
+
+    def documents(name: str) -> list[dict[str, Any]]:
+        return [
+            tenant(),
+            provider("a", first.port, credentials=vault("llm/{tenant}/a")),
+            provider("b", second.port, credentials=vault("llm/{tenant}/b")),
+            route("fast", {**backend(name), "name": "same"}),
+        ]
+
+    with running(up, documents("a")):
+        token = up.token()
+        statuses: list[int] = []
+        stop = threading.Event()
+
+        def load() -> None:
+            while not stop.is_set():
+                statuses.append(chat(up, token, {}).status_code)
+
+        callers = [threading.Thread(target=load) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        for turn in range(6):
+            to = second if turn % 2 == 0 else first
+            seen = len(to.attempts())
+            up.write(documents(to.name))
+            wait_for(f"turn {turn}", lambda to=to, seen=seen: len(to.attempts()) > seen + 5)
+        stop.set()
+        for caller in callers:
+            caller.join()
+
+    assert set(statuses) == {200}
+    assert {attempt["authorization"] for attempt in first.attempts()} == {f"Bearer {KEY_A}"}
+    assert {attempt["authorization"] for attempt in second.attempts()} == {f"Bearer {KEY_B}"}

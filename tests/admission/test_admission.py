@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from admission.acme import (
 )
 
 from bailiwick_sidecar.admission.answer import Answer
+from bailiwick_sidecar.admission.tables import Tables, live, tables
 from bailiwick_sidecar.names import backend_code, route_code
 from bailiwick_sidecar.quota.model import Amounts
 
@@ -48,6 +50,7 @@ def test_an_admitted_call_gets_its_plan_and_leaves_an_intent() -> None:
         )
     )
 
+    assert re.fullmatch("[0-9a-f]{32}", said.pop("x-bw-endpoint"))
     limits = {name: said.pop(name) for name in tuple(said) if name.startswith("x-ratelimit-")}
     assert said == {
         "x-bw-route": f"{route_code('fast')}-s",
@@ -202,7 +205,9 @@ def test_a_further_attempt_has_its_own_model_key_and_cap() -> None:
     asyncio.run(admission.admit("s-1", max_completion_tokens=4000))
     answer = asyncio.run(admission.attempt("s-1", 2, B))
 
-    assert (answer.status, headers(answer)) == (
+    said = headers(answer)
+    assert said.pop("x-bw-endpoint")
+    assert (answer.status, said) == (
         200,
         {"x-bw-model": '"b-model"', "x-bw-edit-cap": "max_completion_tokens=2048"},
     )
@@ -258,6 +263,42 @@ def test_a_backend_that_moved_during_a_call_gets_no_key() -> None:
 
     assert error(answer)["code"] == "route_not_ready"
     assert b"sk-" not in answer.body
+
+
+def moved(host: str) -> Tables:
+    """Tables of a config whose only route goes to this host."""
+    one = {"name": "k", "aliases": ["fast"], "backends": [backend("a", "P/a")]}
+    return tables(config(providers=[provider("P/a", host=host)], routes=[one]))
+
+
+def test_a_call_waits_until_envoy_has_an_edit_of_its_route() -> None:
+    """It goes to the new endpoint once that is acknowledged, and is not refused meanwhile."""
+    old, new = moved("old.example"), moved("new.example")
+    admission = Admission()
+    admission.gate.tables = live(new, old, awaited=True)
+
+    async def scenario() -> Answer:
+        call = asyncio.create_task(admission.admit("s-1"))
+        await asyncio.sleep(0.03)
+        assert not call.done()
+        admission.gate.tables = live(new, new)
+        return await call
+
+    said = headers(asyncio.run(scenario()))
+
+    assert said["x-bw-endpoint"] == new.ways["fast"].places[0].fingerprint
+    assert said["x-bw-endpoint"] != old.ways["fast"].places[0].fingerprint
+
+
+def test_a_refused_edit_leaves_the_old_endpoint() -> None:
+    """Where Envoy said no there is nothing to wait for: calls go where they went."""
+    old, new = moved("old.example"), moved("new.example")
+    admission = Admission()
+    admission.gate.tables = live(new, old, awaited=False)
+
+    said = headers(asyncio.run(admission.admit("s-1")))
+
+    assert said["x-bw-endpoint"] == old.ways["fast"].places[0].fingerprint
 
 
 def test_a_backend_without_its_key_is_left_out() -> None:

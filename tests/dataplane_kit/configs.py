@@ -9,7 +9,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import (
     TenantConfig,
     Timeouts,
 )
-from bailiwick_sidecar.names import backend_code, route_code
+from bailiwick_sidecar.names import backend_code, endpoint_mark, route_code
 
 ALL_CAUSES = [
     Fallback.WHEN_CONNECT_FAILURE,
@@ -35,6 +35,10 @@ def route(
     )
 
 
+ENDPOINTS: dict[str, str] = {}
+"""Mark of the endpoint by backend code, as the newest config has it: what the agent would say."""
+
+
 def config(ports: dict[str, int], *routes: Route) -> TenantConfig:
     """A config with plain providers on loopback by name."""
     return TenantConfig(
@@ -48,6 +52,14 @@ def config(ports: dict[str, int], *routes: Route) -> TenantConfig:
         ],
         routes=list(routes),
     )
+
+
+def remember(config: TenantConfig) -> None:
+    """Take the marks of this config: it is the one that the agent would go by."""
+    marks = {provider.name: endpoint_mark(provider) for provider in config.providers}
+    for one in config.routes:
+        for backend in one.backends:
+            ENDPOINTS[backend_code(one.name, backend.name)] = marks.get(backend.provider, "")
 
 
 def plan(name: str = "fast", backends: tuple[str, ...] = ("a", "b")) -> list[str]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from dataplane_kit.configs import ENDPOINTS
 from dataplane_kit.http1 import Http1Server, Received, Reply
 
 
@@ -31,6 +32,13 @@ def deny(status: int, code: str, **headers: str) -> Reply:
     )
 
 
+def _marked(reply: Reply, code: str) -> Reply:
+    """The reply with the mark of the endpoint that this backend has in the newest config."""
+    if reply.status == 200:
+        reply.headers.setdefault("x-bw-endpoint", ENDPOINTS.get(code, ""))
+    return reply
+
+
 class StubAgent:
     """Answers /admit and /attempt as the test says, and records what it was asked."""
 
@@ -47,9 +55,10 @@ class StubAgent:
     async def _answer(self, request: Received) -> Reply:
         self.asked.append(request)
         if request.path == "/admit":
-            return self.on_admit(request)
+            reply = self.on_admit(request)
+            return _marked(reply, reply.headers.get("x-bw-plan", "").split(",")[0])
         if request.path == "/attempt":
-            return self.on_attempt(request)
+            return _marked(self.on_attempt(request), request.headers["x-bw-backend"])
         if request.path == "/readyz":
             return Reply(200, {"x-bw-agent": "1"}, b"ready")
         body = json.dumps({"path": request.path}).encode()

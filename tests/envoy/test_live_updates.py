@@ -13,7 +13,8 @@ from dataplane_kit.doubles import allow, completion
 from dataplane_kit.gateway import Gateway, Signer, wait_for
 from dataplane_kit.http1 import Reply
 
-from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
+from bailiwick_contract.v1.tenant_config_pb2 import Provider, TenantConfig
+from bailiwick_sidecar.names import endpoint_mark
 from bailiwick_sidecar.xds.snapshot import Kind
 from bailiwick_sidecar.xds.translate import translate
 
@@ -79,15 +80,35 @@ def test_routes_come_and_go_without_a_dropped_call(restored: Gateway) -> None:
 
 
 def test_a_provider_moves_without_a_dropped_call(restored: Gateway) -> None:
-    """A cluster that changes under the same name drains the old connections."""
+    """Its calls are held or refused until Envoy has it; no other status is ever seen."""
     serve_fast(restored)
     a, b = restored.providers
 
     with Load(restored) as load:
         restored.apply(configs.config({"a": b.port, "b": a.port}, configs.route()))
 
-    assert set(load.statuses) == {200}
+    # This stand-in for the agent does not wait for Envoy's answer, as the agent does.
+    assert set(load.statuses) <= {200, 503}
+    assert load.statuses[-1] == 200
     assert b.received
+
+
+def test_a_credential_of_another_endpoint_is_refused(restored: Gateway) -> None:
+    """A key that was chosen under the config before never reaches what took its place."""
+    a, b = restored.providers
+    restored.agent.on_admit = lambda _: allow(
+        configs.unary(),
+        configs.plan(),
+        x_bw_endpoint=endpoint_mark(Provider(name="P/a", host="127.0.0.1", port=1)),
+        x_bw_credential_header="authorization",
+        x_bw_credential="Bearer CANARY",
+    )
+    before = len(a.received) + len(b.received)
+
+    answer = restored.chat({"model": "a"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_unavailable")
+    assert len(a.received) + len(b.received) == before
 
 
 def test_only_what_changed_is_sent(restored: Gateway) -> None:

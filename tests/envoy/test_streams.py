@@ -122,6 +122,19 @@ def test_a_stream_that_ends_without_a_line_end(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("hide", [False, True])
+@pytest.mark.parametrize("last", ["data: [DONE]", "data: {", "dat"])
+def test_nothing_behind_the_last_line_end_is_lost(
+    gateway: Gateway, *, hide: bool, last: str
+) -> None:
+    """A provider that forgets the last line end: its last words reach the caller all the same."""
+    whole = (event("a") + "\n\n" + last).encode()
+
+    got, _ = stream(gateway, [whole[:-5], 0.01, whole[-5:]], hide=hide)
+
+    assert got == whole
+
+
+@pytest.mark.parametrize("hide", [False, True])
 def test_a_line_over_a_mebibyte_goes_by_unread(gateway: Gateway, *, hide: bool) -> None:
     """It is passed on, not held; what follows is read again."""
     giant = event("x" * 1_500_000, None)

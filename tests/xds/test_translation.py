@@ -165,6 +165,7 @@ def test_text_of_a_config_stays_data(texts: list[str]) -> None:
 
 HEX_ONLY = re.compile(
     r'^local CODE = "[0-9a-f]{12}"\n'
+    r'local ENDPOINT = unhex\("[0-9a-f]*"\)\n'
     r'local AUTHORITY = unhex\("[0-9a-f]*"\)\nlocal PATH = unhex\("[0-9a-f]*"\)$',
     re.MULTILINE,
 )
@@ -195,7 +196,7 @@ def strings(value: object) -> list[str]:
 def test_a_script_takes_codes_alone(code: str) -> None:
     """Twelve hex digits or nothing."""
     with pytest.raises(TranslationError, match="twelve hex digits"):
-        leaf_script(code=code, authority="a", path="/")
+        leaf_script(code=code, endpoint="e", authority="a", path="/")
 
 
 def test_a_backend_without_its_provider_is_refused() -> None:

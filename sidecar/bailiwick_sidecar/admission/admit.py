@@ -1,5 +1,8 @@
 """`POST /admit`: a call's first attempt with its plan, or why it may not leave."""
 
+import asyncio
+from typing import Final
+
 from bailiwick_sidecar.admission.answer import Answer, Headers, Request
 from bailiwick_sidecar.admission.body import Ask, read
 from bailiwick_sidecar.admission.calls import Call
@@ -11,6 +14,10 @@ from bailiwick_sidecar.admission.plan import Exclusions, find_way, order
 from bailiwick_sidecar.admission.reserve import Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
 from bailiwick_sidecar.quota.model import Caller
+
+PENDING_SECONDS: Final = 1.0
+"""How long a call waits for Envoy to take an edit of its route; that takes milliseconds."""
+TURN_SECONDS: Final = 0.01
 
 
 async def admit(gate: Gate, request: Request) -> Answer:
@@ -24,6 +31,8 @@ async def admit(gate: Gate, request: Request) -> Answer:
         team = identity.team
         ask = read(request.body, allowed_tags=tables.tags, protocol=protocol)
         way = find_way(tables, ask.alias, team)
+        if way.pending:
+            tables, way = await _settled(gate, ask.alias, team)
         plan = await _plan(gate, tables, way, ask=ask, identity=identity)
         # Before anything is reserved: what can fail without a trace fails first.
         attempt = gate.attempt_headers(plan[0], (stream, 1))
@@ -42,6 +51,18 @@ async def admit(gate: Gate, request: Request) -> Answer:
         *rate_headers(grant.states, now=intent.admitted_at),
     )
     return Answer(200, headers)
+
+
+async def _settled(gate: Gate, alias: str, team: str) -> tuple[Tables, Way]:
+    """The route once Envoy has its places as they are written, or after a second as it is."""
+    turns = int(PENDING_SECONDS / TURN_SECONDS)
+    for _ in range(turns):
+        await asyncio.sleep(TURN_SECONDS)
+        tables = gate.ready_tables()
+        way = find_way(tables, alias, team)
+        if not way.pending:
+            break
+    return tables, way
 
 
 def edits(ask: Ask, cap: int) -> Headers:

@@ -94,7 +94,10 @@ class Gate:
         Raises:
             RefusedError: the key went away between the plan and now.
         """
-        model: Headers = (("x-bw-model", place.model_json),)
+        model: Headers = (
+            ("x-bw-model", place.model_json),
+            ("x-bw-endpoint", place.fingerprint),
+        )
         if place.key is None:
             return model
         key = self.lender.lend(attempt, place.key)

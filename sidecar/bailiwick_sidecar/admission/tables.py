@@ -1,6 +1,5 @@
 """A config in the form in which calls look things up: compiled once, whole, or refused."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import (
     UnpricedModels,
 )
 from bailiwick_sidecar.admission.identity import Callers
-from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
+from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, endpoint_mark, route_code
 from bailiwick_sidecar.rekeying import asks_again, named
 from bailiwick_sidecar.secrets import KeyRef
 
@@ -70,6 +69,8 @@ class Way:
     request_ms: int
     asks_again: bool = False
     """A call whose key was refused is tried once more at the same place (see rekeying.py)."""
+    pending: bool = False
+    """True while Envoy has none of the route's places as they are written, but soon will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,13 @@ def tables(config: TenantConfig) -> Tables:
     )
 
 
-def live(desired: Tables, acked: Tables | None) -> Tables:
+def live(desired: Tables, acked: Tables | None, *, awaited: bool = False) -> Tables:
     """The desired tables with what Envoy has acknowledged as the places that calls may go to.
 
     A backend whose endpoint or key changed is not live until Envoy has the new one: otherwise the
     new provider's key would go to the old provider. A route of which nothing is live yet keeps
-    the backends that Envoy has for it, so that an edit drops no request.
+    the backends that Envoy has for it, and is pending where its answer is `awaited`: calls wait
+    that moment, so that an edit drops none.
     """
     known = {way.name: way for way in acked.ways.values()} if acked else {}
     ways: dict[str, Way] = {}
@@ -149,7 +151,8 @@ def live(desired: Tables, acked: Tables | None) -> Tables:
         before = known[name].places if name in known else ()
         served = {place.code: place.fingerprint for place in before}
         same = tuple(place for place in way.places if served.get(place.code) == place.fingerprint)
-        ways[name] = replace(way, live=same or before)
+        pending = awaited and not same
+        ways[name] = replace(way, live=same or before, pending=pending)
     return replace(desired, ways={alias: ways[way.name] for alias, way in desired.ways.items()})
 
 
@@ -199,7 +202,7 @@ def _place(route: Route, backend: Backend, providers: Mapping[str, Provider]) ->
         context=backend.context_window,
         prices=_prices(route, backend),
         key=_key(provider.credential),
-        fingerprint=hashlib.sha256(provider.SerializeToString(deterministic=True)).hexdigest(),
+        fingerprint=endpoint_mark(provider),
     )
 
 

@@ -94,4 +94,5 @@ class ConfigStore:
         """What calls look at: the desired config on the places that Envoy has."""
         if self.desired is None:
             return None
-        return live(self.desired.tables, self.acked.tables if self.acked else None)
+        acked = self.acked.tables if self.acked else None
+        return live(self.desired.tables, acked, awaited=not (self.current or self.error))

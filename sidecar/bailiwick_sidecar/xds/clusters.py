@@ -46,7 +46,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 
 from bailiwick_contract.v1.tenant_config_pb2 import Backend, Provider, Route, TenantConfig
-from bailiwick_sidecar.names import backend_code, cluster_name
+from bailiwick_sidecar.names import backend_code, cluster_name, endpoint_mark
 from bailiwick_sidecar.xds.codes import TranslationError
 from bailiwick_sidecar.xds.filters.lua import leaf_filter
 from bailiwick_sidecar.xds.messages import exact, inline, packed, pipe, seconds, socket
@@ -184,7 +184,12 @@ def _protocol(provider: Provider, code: str, limits: Phases) -> HttpProtocolOpti
             idle_timeout=seconds(60), max_stream_duration=limits.attempt
         ),
         http_filters=[
-            leaf_filter(code=code, authority=authority, path=provider.path),
+            leaf_filter(
+                code=code,
+                endpoint=endpoint_mark(provider),
+                authority=authority,
+                path=provider.path,
+            ),
             HttpFilter(
                 name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec())
             ),

@@ -24,17 +24,18 @@ def request_script() -> str:
     return "\n".join((_chunk("request"), _source("response")))
 
 
-def leaf_script(*, code: str, authority: str, path: str) -> str:
+def leaf_script(*, code: str, endpoint: str, authority: str, path: str) -> str:
     """Source for one backend's upstream filter.
 
-    Authority and path are written as hexadecimal digits, so that no text of a config is ever
-    read as Lua.
+    Endpoint mark, authority and path are written as hexadecimal digits, so that no text of a
+    config is ever read as Lua.
 
     Raises:
         TranslationError: the code is not one of names.py.
     """
     constants = (
         f'local CODE = "{checked_code(code)}"\n'
+        f'local ENDPOINT = unhex("{endpoint.encode().hex()}")\n'
         f'local AUTHORITY = unhex("{authority.encode().hex()}")\n'
         f'local PATH = unhex("{path.encode().hex()}")\n'
     )

@@ -16,7 +16,7 @@ def request_filter() -> HttpFilter:
     )
 
 
-def leaf_filter(*, code: str, authority: str, path: str) -> HttpFilter:
+def leaf_filter(*, code: str, endpoint: str, authority: str, path: str) -> HttpFilter:
     """Prepares one attempt at one backend."""
-    source = leaf_script(code=code, authority=authority, path=path)
+    source = leaf_script(code=code, endpoint=endpoint, authority=authority, path=path)
     return HttpFilter(name=_NAME, typed_config=packed(Lua(default_source_code=inline(source))))

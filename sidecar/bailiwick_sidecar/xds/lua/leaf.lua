@@ -1,5 +1,5 @@
 -- One attempt at one backend: drops what the attempt before left, then sets this attempt's model,
--- credential and path. CODE, PATH and AUTHORITY stand before this text as constants.
+-- credential and path. CODE, ENDPOINT, PATH and AUTHORITY stand before this text as constants.
 local gmatch, match, sub, concat = string.gmatch, string.match, string.sub, table.concat
 
 -- Attempts share one map of headers: without this, provider B would receive provider A's key.
@@ -79,6 +79,8 @@ local function on_request(h)
     -- Handles die while the script waits.
     headers, metadata = h:headers(), h:streamInfo():dynamicMetadata()
   end
+  -- Chosen under another config: the credential belongs to another endpoint than this one.
+  if answer["x-bw-endpoint"] ~= ENDPOINT then return answers.unavailable(h) end
   local name = answer["x-bw-credential-header"]
   if name then
     headers:replace(name, answer["x-bw-credential"])

@@ -140,7 +140,8 @@ function Lines:feed(text)
     self.carried = self.carried + #text
     if self.carried <= CARRY_LIMIT then return unread end
     local held = concat(self.carry)
-    self.carry, self.carried, self.skipping = {}, 0, true
+    held = sub(held, self.shown + 1)
+    self.carry, self.carried, self.skipping, self.shown = {}, 0, true, 0
     return unread .. held
   end
   local whole = cut == #text and text or sub(text, 1, cut)
@@ -150,14 +151,30 @@ function Lines:feed(text)
   end
   self.carried = #text - cut
   self.carry = self.carried > 0 and { sub(text, cut + 1) } or {}
-  local passed = self:read(whole)
+  local passed
+  if self.shown == 0 then
+    passed = self:read(whole)
+  else
+    self.hide = false
+    passed = sub(self:read(whole), self.shown + 1)
+    self.hide, self.shown = true, 0
+  end
   return unread == "" and passed or unread .. passed
+end
+
+-- What is held of a line, for the caller: an empty chunk is mostly the end, and a last line may lack
+-- its own. It is still read as a whole should more of it come.
+function Lines:flush()
+  local held = concat(self.carry)
+  local passed = sub(held, self.shown + 1)
+  self.carry, self.shown = { held }, #held
+  return passed
 end
 
 -- A stream of events (WHATWG server-sent events), read line by line.
 local function stream(h, hide)
   local lines = setmetatable({
-    h = h, hide = hide, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false,
+    h = h, hide = hide, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0,
   }, Lines)
   for chunk in h:bodyChunks() do
     local n = chunk:length()
@@ -166,12 +183,12 @@ local function stream(h, hide)
       local passed = lines:feed(text)
       if hide and passed ~= text then chunk:setBytes(passed) end
       set(h, "e", { n = lines.events, b = lines.bytes })
+    elseif hide and lines.carried > 0 then
+      chunk:setBytes(lines:flush())
     end
   end
-  if lines.carried > 0 then
-    lines:read(concat(lines.carry))
-    set(h, "e", { n = lines.events, b = lines.bytes })
-  end
+  if lines.carried > 0 then lines:read(concat(lines.carry)) end
+  set(h, "e", { n = lines.events, b = lines.bytes })
 end
 
 -- Statuses that speak of the gateway's relation to the provider: a caller would take 401 for his own
