@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint format lock venv clean
+.PHONY: help quickstart test rotation lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -26,6 +26,11 @@ quickstart: $(STAMP)  ## Serve examples/quickstart on 127.0.0.1:8080, with a bui
 test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
 	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
 	@.venv/bin/python -m pytest $(ARGS)
+
+rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minute.
+	@echo "A real Vault, Envoy and agent; about a minute and a half …"
+	@BAILIWICK_ROTATION_SECONDS=60 BAILIWICK_ROTATION_RATE=200 \
+	  .venv/bin/python -m pytest tests/vault/test_rotation_under_load.py -q -s
 
 lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .

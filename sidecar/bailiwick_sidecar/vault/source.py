@@ -112,8 +112,10 @@ class VaultKeys:
         loan = self._loans.settle(before)
         if loan is None or loan.ref != ref:
             return False
-        if self._another(loan):
-            return True
+        current = self._keys[ref].current if ref in self._keys else None
+        if current is not None and current.serial != loan.serial:
+            return self._another(loan)
+        # The newest is refused. Vault may have a newer one; else the one before may do.
         asked = self._ask_soon(ref)
         if asked is not None:
             with contextlib.suppress(TimeoutError):
