@@ -60,7 +60,7 @@ def serving(folder: Path) -> Iterator[Served]:
     documents = [
         tenant(),
         provider("a", source.port),
-        route("fast", backend("a")),
+        route("fast", backend("a"), aliases=["fast", "echo"]),
         route("premium", backend("a"), teams=["support"]),
         quota("once", {"user": ONCE}, {"requestsPerMinute": 1}),
         quota("roomy", {"each": ["User"]}, {"requestsPerMinute": 10_000}),

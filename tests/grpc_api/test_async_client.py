@@ -41,7 +41,7 @@ def test_every_method(served: Served) -> None:
         assert answer.choices[0].message.content == " w" * 3
         assert sum(len(one.choices[0].delta.content) for one in pieces if one.choices) == 6
         assert len(vectors.data) == 1
-        assert [one.id for one in await model.models()] == ["fast"]
+        assert [one.id for one in await model.models()] == ["echo", "fast"]
         assert (await model.usage()).caller.team == "search"
 
     run(served, test)

@@ -124,7 +124,7 @@ def test_embeddings_models_and_usage(served: Served) -> None:
 
     assert list(vectors.data[0].embedding) == pytest.approx([0.6, 0.8])
     assert vectors.usage.prompt_tokens > 0
-    assert [one.id for one in models.data] == ["fast"]
+    assert [one.id for one in models.data] == ["echo", "fast"]
     assert (usage.caller.team, usage.caller.user) == ("search", ONCE)
     limit = next(one for one in usage.data if one.id == "Quota/once#requestsPerMinute")
     assert (limit.limit, limit.mode) == ("1", pb.LIMIT_MODE_ENFORCE)
