@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from bailiwick_sidecar.llm_grpc.service import GrpcFace
 
 UPKEEP_SECONDS: Final = 0.5
+RETENTION_SECONDS: Final = 3600.0
+"""How often the ledger is asked to let go of rows that were kept long enough."""
 DRAIN_SECONDS: Final = 5.0
 """How long the end waits for attempts under way; Envoy normally ended before."""
 UNKNOWN_KEY: Final = "Jwks_doesn't_have_key"
@@ -275,6 +277,10 @@ class Agent:
     async def _open_ledger(self, first: Accepted, journal: FileJournal) -> None:
         module = await asyncio.to_thread(importlib.import_module, "bailiwick_sidecar.ledger_link")
         self._ledger.open(module.embedded_ledger(self.settings.ledger, first.config, journal))
+        while True:
+            config = (self._store.desired or first).config
+            await asyncio.to_thread(module.forget_old, self.settings.ledger, config, now_ms())
+            await asyncio.sleep(RETENTION_SECONDS)
 
     async def _keep(self, engine: Engine, accounting: Accounting) -> None:
         while True:

@@ -47,7 +47,7 @@ class AgentMetrics:
 
     def __init__(self, protocols: Callable[[str], str]) -> None:
         # A second series for each counter that only says when it began.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the package leaves it untyped
         self.registry = CollectorRegistry()
         self._protocols = protocols
         registry = self.registry

@@ -75,7 +75,12 @@ class Logging(Model, frozen=True, kw_only=True):
     ] = LoggedContent.NONE
     retention_days: Annotated[
         Annotated[int, Meta(ge=1, le=3650)] | None,
-        Meta(description="How long ledger rows are kept, in days. Default: for ever."),
+        Meta(
+            description=(
+                "How long ledger rows are kept, in days; those of this and the last month are "
+                "kept in any case. Default: for ever."
+            )
+        ),
     ] = None
 
 
