@@ -8,12 +8,14 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test rotation lint format lock venv clean
+.PHONY: help quickstart test rotation fuzz lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
 PORT ?= 8080
 METRICS_PORT ?= 9090
+N ?= 1000000
+SEED ?= 1
 export PYTHON
 
 help:  ## Show what there is to do.
@@ -31,6 +33,9 @@ rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minut
 	@echo "A real Vault, Envoy and agent; about a minute and a half …"
 	@BAILIWICK_ROTATION_SECONDS=60 BAILIWICK_ROTATION_RATE=200 \
 	  .venv/bin/python -m pytest tests/vault/test_rotation_under_load.py -q -s
+
+fuzz: $(STAMP)  ## Hostile bodies, streams and resources: make fuzz N=1000000 SEED=2
+	@PYTHONPATH=tests .venv/bin/python -m fuzz_kit $(N) $(SEED)
 
 lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .

@@ -1,0 +1,68 @@
+"""Ten thousand inputs each time; `make fuzz` has more. A seed repeats what it found."""
+
+import pytest
+from fuzz_kit import bodies, resources, streams
+from fuzz_kit.scripts import Scripts
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Scripts:
+    """The gateway's scripts in LuaJIT."""
+    return Scripts()
+
+
+def test_no_body_is_taken_that_a_strict_parser_refuses(scripts: Scripts) -> None:
+    """Nor refused that it takes, told wrongly to the agent, or changed beyond the edits."""
+    assert 1500 < bodies.run(scripts, "test", 8000) < 6500
+
+
+def test_no_stream_loses_a_byte_or_its_usage(scripts: Scripts) -> None:
+    """However it is cut: the bytes are the provider's, usage is what a strict reader finds."""
+    assert 500 < streams.run(scripts, "test", 1900) < 1800
+
+
+def test_no_resource_breaks_loader_or_compiler() -> None:
+    """Whatever files say, there is a config or a finding with a cure."""
+    assert 0 < resources.run("test", 100) < 100
+
+
+PLANTED = {
+    "duplicates pass": ("if folded[key] then refuse", "if false then refuse"),
+    "case does not count": ("return lower(name)", "return name"),
+    "surrogates pass": ("if low < 0xDC00 or low > 0xDFFF then", "if false then"),
+    "deeper": ("local MAX_DEPTH = 64", "local MAX_DEPTH = 66"),
+    "trailing bytes pass": ('if c then refuse("something behind the object", i) end', ""),
+    "control characters pass": ("elseif c < 32 then", "elseif c < 9 then"),
+    "numbers of any size": ("value == huge or", ""),
+    "member name misread": ("if escaped then name = unescape(name) end", ""),
+    "usage option breaks": ('(next(options) and "," or "")', '","'),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED.keys())
+def test_a_fault_in_the_scan_is_found(planted: tuple[str, str]) -> None:
+    """The run can fail: each of these faults is found by it."""
+    with pytest.raises(AssertionError):
+        bodies.run(Scripts(planted), "planted", 20_000)
+
+
+PLANTED_IN_STREAMS = {
+    "usage of a nested member": (
+        "local found = json.scan(payload)",
+        """local found = json.tail(sub(payload, find(payload, '"usage"', 1, true)))""",
+    ),
+    "carriage returns unknown": ("if c == 10 or c == 13 then return i", "if c == 10 then return i"),
+    "last line lost": ("chunk:setBytes(lines:flush())", ""),
+    "content hidden": ('find(choices, "^%[%s*%]$") ~= nil', "true"),
+    "first usage wins": (
+        'set(h, "u", usage)',
+        'if not Once then set(h, "u", usage) Once = true end',
+    ),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED_IN_STREAMS.values(), ids=PLANTED_IN_STREAMS.keys())
+def test_a_fault_in_the_reading_of_streams_is_found(planted: tuple[str, str]) -> None:
+    """As above."""
+    with pytest.raises(AssertionError):
+        streams.run(Scripts(planted), "planted", 3000)
