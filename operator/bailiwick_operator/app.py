@@ -62,7 +62,9 @@ class Operator:
         self._hub = Hub(now_ms=lambda: time.time_ns() // 1_000_000)
         self._surroundings = Surroundings()
         self._running: _Running | None = None
-        self._watches = Watches(world=self._world, add=self._add, released=self._released)
+        self._watches = Watches(
+            world=self._world, add=self._add, released=self._released, indexed=self._indexed
+        )
         self._acks = AckBoard(changed=self._watches.changed)
         self.registry = kopf.OperatorRegistry()
         register_indices(self.registry)
@@ -207,6 +209,10 @@ class Operator:
     def _add(self, key: str) -> None:
         if self._running is not None:
             self._running.queue.add(key)
+
+    def _indexed(self) -> None:
+        if self._running is not None:
+            self._running.queue.open()
 
     def _released(self, namespace: str) -> None:
         if self._running is not None:

@@ -53,6 +53,7 @@ class WorkQueue:
         self._entries: dict[str, _Entry] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
+        self._open = asyncio.Event()
         self.handled = 0
         self.failed = 0
 
@@ -81,8 +82,13 @@ class WorkQueue:
                 entry.timer.cancel()
             del self._entries[key]
 
+    def open(self) -> None:
+        """Let workers begin: what they look at is whole."""
+        self._open.set()
+
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; nothing before `open`, however much is added."""
+        await self._open.wait()
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._pace.workers):
                 workers.create_task(self._work())

@@ -72,7 +72,7 @@ def test_a_restart_and_a_second_apply_write_nothing(control_plane: ControlPlane)
 
         after = versions(plane, "idle-prod", [resources[0]])
         changed = sorted(path for path in before | after if before.get(path) != after.get(path))
-        assert changed == []
+        assert changed == [], [plane.request("GET", path) for path in changed]
         assert agent.received[-1].sequence == sequence
 
     asyncio.run(run())

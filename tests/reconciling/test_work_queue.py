@@ -15,6 +15,7 @@ def queue_of(handle: Callable[[str], Awaitable[float | None]], **pace: float) ->
 
 async def running(queue: WorkQueue, until: Callable[[], bool]) -> None:
     """Run the queue until something holds; five seconds are a failure."""
+    queue.open()
     task = asyncio.create_task(queue.run())
     try:
         async with asyncio.timeout(5):
@@ -145,3 +146,26 @@ def test_resync_comes_by_itself_and_ends_with_the_key() -> None:
 
     asyncio.run(run())
     assert handled == 3
+
+
+def test_nothing_is_handled_before_the_world_is_whole() -> None:
+    """Keys that are added while indices are filled wait, however early they come."""
+    handled: list[str] = []
+
+    async def handle(key: str) -> float:
+        handled.append(key)
+        return FOREVER
+
+    async def run() -> None:
+        queue = queue_of(handle)
+        task = asyncio.create_task(queue.run())
+        queue.add("a")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert handled == []
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+        await running(queue, lambda: handled == ["a"])
+
+    asyncio.run(run())

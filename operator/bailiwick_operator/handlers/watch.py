@@ -22,7 +22,10 @@ class Watches:
         world: Callable[[], World],
         add: Callable[[str], None],
         released: Callable[[str], None],
+        indexed: Callable[[], None],
     ) -> None:
+        """`indexed` is called once every index is filled, perhaps more than once."""
+        self._indexed = indexed
         self._world = world
         self._add = add
         self._released = released
@@ -50,6 +53,9 @@ class Watches:
 
     def _register(self, registry: kopf.OperatorRegistry, kind: Kind, keys: Keys) -> None:
         async def watch(*, name: str | None, namespace: str | None, **event: object) -> None:
+            # kopf calls no watch before all indices are filled; agents speak up earlier, and what
+            # they say must not be acted upon with half of the resources.
+            self._indexed()
             world = self._world()
             if kind is kinds.TENANT_BINDING and event["type"] == "DELETED":
                 self._released(namespace or "")
