@@ -105,6 +105,8 @@ class KeyedProvider(Provider):
         self.valid = set(valid)
         self.refusals = 0
         super().__init__()
+        # A gateway that is killed leaves its connections: no news here.
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
 
     def answer(self, handler: Any, body: dict[str, Any]) -> None:
         key = handler.headers.get("authorization", "").removeprefix("Bearer ")
