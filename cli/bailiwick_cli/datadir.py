@@ -122,15 +122,25 @@ def private_dir(path: Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The file has this content, mode 0600; a reader never sees half of it."""
-    private_dir(path.parent)
+    """The file has this content, mode 0600; a reader never sees half of it.
+
+    Raises:
+        DataDirError: it can't be written; what was there before still is.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        private_dir(path.parent)
+        descriptor = os.open(temporary, flags, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            while content:
+                content = content[file.write(content) :]
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise DataDirError(
+            f"{path} can't be written ({error.strerror}): free space there or make it writable"
+        ) from error
 
 
 @contextmanager

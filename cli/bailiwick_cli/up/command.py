@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bailiwick_cli.console import err, note
 from bailiwick_cli.datadir import DataDir, locked, prepare
-from bailiwick_cli.errors import CommandError
+from bailiwick_cli.errors import CommandError, DataDirError
 from bailiwick_cli.issuer import (
     AUDIENCE,
     DEVELOPMENT_ISSUER,
@@ -34,6 +34,7 @@ from bailiwick_operator.compile.inputs import DevelopmentIssuer, ServiceAccountI
 
 TRIAL_TTL_S = 8 * 3600
 REFRESH_S = 0.5
+RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class _Up:
         self._key = key
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._told = ""
         self._fleet = Fleet(
             data=data,
             first_port=options.port,
@@ -148,7 +150,8 @@ class _Up:
                 note("Stopping …")
             configs = dict(self._fleet.configs)
             await self._fleet.remove(list(self._fleet.gateways), hurry=self._hurry)
-            write_served(self._data, (), configs, running=False)
+            with contextlib.suppress(DataDirError):
+                write_served(self._data, (), configs, running=False)
 
     @contextlib.asynccontextmanager
     async def _echo(self) -> AsyncIterator[None]:
@@ -222,13 +225,24 @@ class _Up:
             await asyncio.gather(following, refreshing, return_exceptions=True)
 
     async def _obey(self, reload: Reload) -> None:
+        async for _ in edits(self._options.paths, ignore=self._data.root):
+            # Nothing tells that a disk has room again.
+            while not await self._obeyed(reload):  # noqa: ASYNC110 -- see above
+                await asyncio.sleep(RETRY_S)
+
+    async def _obeyed(self, reload: Reload) -> bool:
+        """False where the edit could not be passed on, and must be tried again."""
         options = self._options
-        async for _ in edits(options.paths, ignore=self._data.root):
-            checked = await asyncio.to_thread(
-                check, options.paths, issuers=_issuers(self._key), only=options.namespaces
-            )
+        checked = await asyncio.to_thread(
+            check, options.paths, issuers=_issuers(self._key), only=options.namespaces
+        )
+        try:
             if await reload.apply(checked):
                 self._write()
+        except DataDirError as error:
+            self._unwritten(error)
+            return False
+        return True
 
     async def _refresh(self) -> None:
         """`up.json` is true again soon after a process was restarted."""
@@ -239,8 +253,21 @@ class _Up:
                 gateway.report_config()
 
     def _write(self) -> None:
-        write_served(self._data, self._fleet.sorted(), self._fleet.configs)
+        """`up.json` is true, or it is told once that it is not: no gateway ends with it."""
+        try:
+            write_served(self._data, self._fleet.sorted(), self._fleet.configs)
+        except DataDirError as error:
+            self._unwritten(error)
+        else:
+            self._told = ""
+
+    def _unwritten(self, error: DataDirError) -> None:
+        if str(error) != self._told:
+            self._told = str(error)
+            _say(f"{error}; it is tried again")
 
 
 def _say(message: str) -> None:
-    note(f"{time.strftime('%H:%M:%S')} {message}")
+    # Standard error may be a file on a disk that is full: no reason to end.
+    with contextlib.suppress(OSError):
+        note(f"{time.strftime('%H:%M:%S')} {message}")

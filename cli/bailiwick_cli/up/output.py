@@ -28,11 +28,18 @@ class OutputLog:
         try:
             os.write(self._file, line)
             if os.fstat(self._file).st_size >= self._largest:
-                os.close(self._file)
-                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-                self._file = self._open()
+                self._begin_another()
         except OSError as error:
             self._tail.append(f"(this log can't be written: {error.strerror})")
+
+    def _begin_another(self) -> None:
+        """The next line goes to a new file; to the old one where there is no room for another."""
+        if self.path.exists():
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        # Never write to a descriptor that was given back: its number may be somebody else's.
+        fresh = self._open()
+        os.close(self._file)
+        self._file = fresh
 
     async def drain(self, stream: asyncio.StreamReader) -> None:
         """Everything that the stream says until it ends is in the log."""
