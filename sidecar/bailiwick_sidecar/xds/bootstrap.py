@@ -31,9 +31,15 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     LocalityLbEndpoints,
 )
 from envoy_data_plane.envoy.config.overload.v3 import (
+    BufferFactoryConfig,
+    LoadShedPoint,
     OverloadAction,
     OverloadManager,
     ResourceMonitor,
+    ScaledTrigger,
+    ScaleTimersOverloadActionConfig,
+    ScaleTimersOverloadActionConfigScaleTimer,
+    ScaleTimersOverloadActionConfigTimerType,
     ThresholdTrigger,
     Trigger,
 )
@@ -48,6 +54,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
 )
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar import launch
@@ -89,7 +96,10 @@ def bootstrap(settings: BootstrapSettings) -> str:
             )
     message = Bootstrap(
         node=Node(id=settings.node_id, cluster=settings.cluster),
-        admin=Admin(address=pipe(settings.admin_socket)),
+        admin=Admin(
+            address=pipe(settings.admin_socket, mode=0o600),
+            allow_paths=[StringMatcher(prefix=path) for path in _ADMIN_PATHS],
+        ),
         static_resources=BootstrapStaticResources(clusters=[_xds_cluster(settings.xds_socket)]),
         dynamic_resources=BootstrapDynamicResources(
             ads_config=_ads_source(), cds_config=ads(), lds_config=ads()
@@ -101,6 +111,12 @@ def bootstrap(settings: BootstrapSettings) -> str:
     )
     return json.dumps(message.to_dict(), indent=1, sort_keys=True)
 
+
+# What reads, and what the agent does with it. Not: stop, change the runtime, profile, tap.
+_ADMIN_PATHS = (
+    "/ready", "/server_info", "/stats", "/listeners", "/clusters", "/config_dump", "/init_dump",
+    "/drain_listeners", "/healthcheck/fail", "/reopen_logs",
+)  # fmt: skip
 
 _RUNTIME: dict[str, object] = {
     # A client that opens and resets streams at once is cut off (CVE-2023-44487).
@@ -163,13 +179,51 @@ def _overload(settings: BootstrapSettings) -> OverloadManager:
             _above(memory.name, "envoy.overload_actions.disable_http_keepalive", 0.92),
             _above(memory.name, "envoy.overload_actions.stop_accepting_requests", 0.95),
             _above(memory.name, "envoy.overload_actions.stop_accepting_connections", 0.98),
+            # The largest streams go first; those below a mebibyte are not looked at.
+            _between(memory.name, "envoy.overload_actions.reset_high_memory_stream", 0.92, 0.98),
+            _idle_connections_sooner(memory.name),
         ],
+        loadshed_points=[
+            _shed(memory.name, "envoy.load_shed_points.tcp_listener_accept", 0.95),
+            _shed(memory.name, "envoy.load_shed_points.hcm_ondata_creating_codec", 0.95),
+            _shed(
+                memory.name, "envoy.load_shed_points.http_connection_manager_decode_headers", 0.97
+            ),
+        ],
+        buffer_factory_config=BufferFactoryConfig(minimum_account_to_track_power_of_two=20),
     )
 
 
 def _above(monitor: str, action: str, share: float) -> OverloadAction:
     trigger = Trigger(name=monitor, threshold=ThresholdTrigger(value=share))
     return OverloadAction(name=action, triggers=[trigger])
+
+
+def _between(monitor: str, action: str, low: float, high: float) -> OverloadAction:
+    return OverloadAction(name=action, triggers=[_scaled(monitor, low, high)])
+
+
+def _shed(monitor: str, point: str, low: float) -> LoadShedPoint:
+    return LoadShedPoint(name=point, triggers=[_scaled(monitor, low, 1.0)])
+
+
+def _scaled(monitor: str, low: float, high: float) -> Trigger:
+    return Trigger(
+        name=monitor, scaled=ScaledTrigger(scaling_threshold=low, saturation_threshold=high)
+    )
+
+
+def _idle_connections_sooner(monitor: str) -> OverloadAction:
+    # Streams keep their clocks: a model that thinks for a minute is no idle stream.
+    timer = ScaleTimersOverloadActionConfigScaleTimer(
+        timer=ScaleTimersOverloadActionConfigTimerType.HTTP_DOWNSTREAM_CONNECTION_IDLE,
+        min_timeout=seconds(2),
+    )
+    return OverloadAction(
+        name="envoy.overload_actions.reduce_timeouts",
+        triggers=[_scaled(monitor, 0.85, 0.95)],
+        typed_config=packed(ScaleTimersOverloadActionConfig(timer_scale_factors=[timer])),
+    )
 
 
 def envoy_command(
