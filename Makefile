@@ -37,6 +37,9 @@ rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minut
 fuzz: $(STAMP)  ## Hostile bodies, streams and resources: make fuzz N=1000000 SEED=2
 	@PYTHONPATH=tests .venv/bin/python -m fuzz_kit $(N) $(SEED)
 
+faults: $(STAMP)  ## Check the books of N calls while everything dies: make faults SEED=1 N=10000
+	@.venv/bin/python -m bench.faults --seed $(or $(SEED),1) --calls $(or $(N),10000) $(ARGS)
+
 lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .
 	@echo "ruff format …" && .venv/bin/ruff format --check --quiet .

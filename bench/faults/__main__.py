@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50, help="calls a second")
     parser.add_argument("--at-once", type=int, default=48)
     parser.add_argument("--every", type=int, default=300, help="calls between two faults")
+    parser.add_argument("--disk", default="", help="keep its data on a disk in memory: 16m (root)")
     parser.add_argument("--keep", type=Path, help="keep what the run leaves in this folder")
     parser.add_argument("--check", type=Path, help="check the evidence of an earlier run instead")
     said = parser.parse_args()
@@ -49,6 +50,7 @@ def main() -> int:
             at_once=said.at_once,
             every=said.every,
             port=free_port(),
+            disk=said.disk,
         )
         with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
             folder = said.keep or Path(temporary)

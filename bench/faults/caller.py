@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import httptools
-
 from bench.faults.evidence import Seen
 from bench.faults.plan import Call, Kind
 
 PATIENCE_S: Final = 60.0
 """How long a caller waits for an answer; longer than any timeout of the gateway."""
+AWAY_S: Final = 0.2
+"""How long callers wait after one found the gateway away: its Retry-After, in a run's haste."""
 
 
 class Connection(asyncio.Protocol):
@@ -86,13 +87,16 @@ class Callers:
         self._rate = rate
         self._turn = asyncio.Semaphore(at_once)
         self._idle: list[Connection] = []
+        self._away_until = 0.0
 
     async def run(self, calls: Sequence[Call]) -> None:
-        """Every call has been made."""
-        began = time.monotonic()
+        """Every call has been made. Where the gateway is away, the others wait for a moment."""
+        due = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for call in calls:
-                await asyncio.sleep(began + call.number / self._rate - time.monotonic())
+                due = max(due + 1 / self._rate, self._away_until)
+                await asyncio.sleep(due - time.monotonic())
+                due = max(due, time.monotonic() - 1)
                 await self._turn.acquire()
                 self.begun += 1
                 group.create_task(self._one(call))
@@ -101,7 +105,10 @@ class Callers:
 
     async def _one(self, call: Call) -> None:
         try:
-            self.seen.append(await self._make(call))
+            seen = await self._make(call)
+            self.seen.append(seen)
+            if seen.end == "refused" or seen.code == "gateway_unavailable":
+                self._away_until = time.monotonic() + AWAY_S
         finally:
             self._turn.release()
 

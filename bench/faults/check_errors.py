@@ -11,8 +11,10 @@ from bench.faults.verdict import Verdict
 
 LYING: Final = frozenset({Kind.LIE.value, Kind.STREAM_LIE.value})
 LEAVING: Final = frozenset({Kind.LEAVE_UNARY.value, Kind.LEAVE_STREAM.value})
-RECOVERY_S: Final = 3.0
-"""What a killed part may take until the gateway serves again."""
+OWN: Final = frozenset(
+    {"accounting_unavailable", "gateway_error", "gateway_unavailable", "route_not_ready"}
+)
+"""Errors that no lie of a provider can cause."""
 
 
 def check_errors(evidence: Evidence, verdict: Verdict) -> None:
@@ -26,7 +28,7 @@ def check_errors(evidence: Evidence, verdict: Verdict) -> None:
         what = f"{seen.status} {seen.code}".strip() if seen.status else seen.end
         if timeline.near(seen.sent, seen.ended) is not None:
             met[what] += 1
-        elif seen.kind not in LYING:
+        elif seen.kind not in LYING or seen.code in OWN:
             wrong.append(f"call {seen.call} ({seen.kind}): {what}, {seen.end}")
     verdict.add("calls", len(evidence.seen))
     shown = ", ".join(f"{what} {n}" for what, n in sorted(met.items()))

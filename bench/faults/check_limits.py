@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.faults.check_books import price
 from bench.faults.evidence import Evidence, LimitRule, Row, Seen
-from bench.faults.timeline import LAG_S, Timeline
+from bench.faults.timeline import Timeline
 from bench.faults.verdict import Verdict
 
 EDGE_S: Final = 0.005

@@ -5,7 +5,14 @@ from typing import Final
 
 from bench.faults.evidence import Attempt, Evidence, Row
 from bench.faults.plan import Kind
-from bench.faults.timeline import CLOCK_FAULTS, ENVOY_DIES, PROVIDER_FAULTS, Timeline, moment
+from bench.faults.timeline import (
+    CLOCK_FAULTS,
+    DISK_FAULTS,
+    ENVOY_DIES,
+    PROVIDER_FAULTS,
+    Timeline,
+    moment,
+)
 from bench.faults.verdict import Verdict
 
 UNFINISHED: Final = frozenset({"", "caller_left", "cut", "hang_up"})
@@ -84,13 +91,10 @@ def _estimated(row: Row, attempt: Attempt) -> list[str]:
         said.append("an estimate whose input is not the bound")
     if row["output_tokens"] > row["reserved_output_tokens"]:
         said.append("an estimate above what was reserved")
-    if not row["stream"] and row["output_tokens"] != row["reserved_output_tokens"]:
-        said.append("a unary estimate below what was reserved")
-    if (
-        row["stream"]
-        and attempt.end not in {"", "caller_left"}
-        and (row["output_tokens"] > attempt.events + 1)
-    ):
+    if not row["stream"] or row["reason"] == "record_lost":
+        if row["output_tokens"] != row["reserved_output_tokens"]:
+            said.append("an estimate of what can't be known, below what was reserved")
+    elif attempt.end not in {"", "caller_left"} and row["output_tokens"] > attempt.events + 1:
         said.append(f"{row['output_tokens']} events estimated, but it sent {attempt.events}")
     return said
 
@@ -128,30 +132,40 @@ def _unseen(timeline: Timeline, rows: list[Row], verdict: Verdict) -> None:
 
 
 def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
-    """`unknown` is at most what was in flight when Envoy died, or a clock was moved."""
-    moments = [fault.began for fault in evidence.faults if fault.kind in ENVOY_DIES | CLOCK_FAULTS]
+    """`unknown` is at most what was in flight when nothing could be known.
+
+    That is when Envoy died, a clock was moved, or the disk that Envoy writes to was full.
+    """
+    times = [
+        (fault.began, fault.lifted if fault.kind in DISK_FAULTS else fault.began)
+        for fault in evidence.faults
+        if fault.kind in ENVOY_DIES | CLOCK_FAULTS
+        or (evidence.own_disk and fault.kind in DISK_FAULTS)
+    ]
+    flying = {
+        seen.call
+        for begin, end in times
+        for seen in evidence.seen
+        if seen.sent - FLUSH_S <= end and begin <= seen.ended + FLUSH_S
+    }
     unknown = [row for row in evidence.rows if row["state"] == "unknown"]
-    wrong = []
-    for row in unknown:
-        caller = timeline.caller(row)
-        if caller is None or not any(
-            caller.sent - FLUSH_S <= at <= caller.ended + FLUSH_S for at in moments
-        ):
-            wrong.append(f"{row['stream_id']} ({row['reason']}): its call was not in flight then")
-    flying = sum(
-        seen.sent <= at <= seen.ended + FLUSH_S for at in moments for seen in evidence.seen
-    )
-    verdict.add("rows that are unknown", f"{len(unknown)} of {flying} calls in flight", wrong)
+    wrong = [
+        f"{row['stream_id']} ({row['reason']}): its call was not in flight then"
+        for row in unknown
+        if (caller := timeline.caller(row)) is None or caller.call not in flying
+    ]
+    verdict.add("rows that are unknown", f"{len(unknown)} of {len(flying)} in flight", wrong)
 
 
 def check_answers(evidence: Evidence, verdict: Verdict) -> None:
     """Every answer that a caller got has its row, which names that caller and nobody else."""
     timeline = Timeline(evidence)
-    wrong: list[str] = []
     ids = {row["stream_id"] for row in evidence.rows}
-    for seen in evidence.seen:
-        if seen.status == 200 and seen.request_id not in ids:  # noqa: PLR2004 -- plain HTTP
-            wrong.append(f"call {seen.call} was answered, and {seen.request_id} has no row")
+    wrong = [
+        f"call {seen.call} was answered, and {seen.request_id} has no row"
+        for seen in evidence.seen
+        if seen.status == 200 and seen.request_id not in ids  # noqa: PLR2004 -- plain HTTP
+    ]
     for row in evidence.rows:
         caller = timeline.caller(row)
         if caller is None:

@@ -103,6 +103,8 @@ class Evidence:
     """Each caller's `GET /v1/usage` after the last row."""
     pending: int = 0
     """Attempts without a row at the end."""
+    own_disk: bool = False
+    """A full disk was full for Envoy too, whose records were lost then."""
 
     def save(self, path: Path) -> None:
         """Keep it, so that it can be looked at and checked again."""
@@ -122,6 +124,7 @@ def load(path: Path) -> Evidence:
         rules=[LimitRule(**one) for one in said["rules"]],
         usage=said["usage"],
         pending=said["pending"],
+        own_disk=said.get("own_disk", False),
     )
 
 

@@ -7,7 +7,8 @@ import resource
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from bench.faults.evidence import Fault
@@ -21,61 +22,46 @@ STEP_S: Final = 45.0
 """How far clocks are moved: most of a minute, so that windows would empty early."""
 ROOM: Final = 500
 """Bytes that a full disk still takes: a few records, the last of them in part."""
+KILLS: Final = frozenset(
+    {FaultKind.KILL_AGENT, FaultKind.KILL_ENVOY, FaultKind.KILL_BOTH, FaultKind.KILL_ALL}
+)
+Act = Callable[[Planned], Awaitable[None]]
+
+
+def _fill_up(path: Path) -> None:
+    """The file system has no byte left."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1 << 16, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
 
 
 class Injector:
     """Faults of one world; `done` is what was done."""
 
-    def __init__(self, world: World, *, progress: Callable[[], int]) -> None:
+    def __init__(self, world: World, *, progress: Callable[[], int], apart: int) -> None:
+        """Faults of this world; after each, `apart` calls begin before the next."""
         self.done: list[Fault] = []
         self._world = world
         self._progress = progress
+        self._apart = apart
 
-    async def run(self, planned: Sequence[Planned]) -> None:
-        """Every fault has been done and is over."""
+    async def run(self, planned: Sequence[Planned], *, last: int) -> None:
+        """Every fault has been done and is over, or call `last` has begun: faults need a load."""
+        earliest = 0
         for fault in planned:
-            while self._progress() < fault.at_call:
+            # Callers do not tell: what begins next is only known by looking.
+            while self._progress() < min(last, max(fault.at_call, earliest)):  # noqa: ASYNC110
                 await asyncio.sleep(POLL_S)
+            if self._progress() >= last:
+                return
             self.done.append(await self._do(fault))
+            earliest = self._progress() + self._apart
 
     async def _do(self, fault: Planned) -> Fault:
         began = time.time()
-        measured = False
-        match fault.kind:
-            case FaultKind.KILL_AGENT:
-                await self._kill(AGENT)
-                measured = True
-            case FaultKind.KILL_ENVOY:
-                await self._kill(ENVOY)
-                measured = True
-            case FaultKind.KILL_BOTH:
-                await self._kill(ENVOY, AGENT)
-                measured = True
-            case FaultKind.KILL_ALL:
-                self._world.kill_up()
-                self._world.start()
-                measured = True
-            case FaultKind.KILL_PROVIDER:
-                provider = self._world.providers[fault.target]
-                provider.kill()
-                await asyncio.sleep(fault.amount)
-                provider.start()
-            case FaultKind.PAUSE_AGENT:
-                await self._pause(self._world.pid(AGENT), fault.amount)
-            case FaultKind.PAUSE_ENVOY:
-                await self._pause(self._world.pid(ENVOY), fault.amount)
-            case FaultKind.PAUSE_PROVIDER:
-                await self._pause(self._world.providers[fault.target].process.pid, fault.amount)
-            case FaultKind.FILL_DISK:
-                async with self._full():
-                    await asyncio.sleep(fault.amount)
-            case FaultKind.LOCK_LEDGER:
-                async with self._locked():
-                    await asyncio.sleep(fault.amount)
-            case FaultKind.CLOCK_AHEAD:
-                self._world.clock.write_text(str(STEP_S))
-            case FaultKind.CLOCK_BACK:
-                self._world.clock.write_text("0")
+        await self._acts[fault.kind](fault)
         lifted = time.time()
         await self._serves()
         recovered = time.time()
@@ -86,8 +72,29 @@ class Injector:
             lifted=lifted,
             recovered=recovered,
             amount=fault.amount,
-            recovery_s=recovered - began if measured else None,
+            recovery_s=recovered - began if fault.kind in KILLS else None,
         )
+
+    @property
+    def _acts(self) -> Mapping[FaultKind, Act]:
+        world = self._world
+        return {
+            FaultKind.KILL_AGENT: lambda _: self._kill(AGENT),
+            FaultKind.KILL_ENVOY: lambda _: self._kill(ENVOY),
+            FaultKind.KILL_BOTH: lambda _: self._kill(ENVOY, AGENT),
+            FaultKind.KILL_ALL: lambda _: self._kill_all(),
+            FaultKind.KILL_PROVIDER: self._kill_provider,
+            FaultKind.PAUSE_AGENT: lambda fault: self._pause(world.pid(AGENT), fault),
+            FaultKind.PAUSE_ENVOY: lambda fault: self._pause(world.pid(ENVOY), fault),
+            FaultKind.PAUSE_PROVIDER: lambda fault: self._pause(
+                world.providers[fault.target].process.pid, fault
+            ),
+            FaultKind.FILL_DISK: self._fill,
+            FaultKind.KILL_FULL: self._kill_full,
+            FaultKind.LOCK_LEDGER: self._lock,
+            FaultKind.CLOCK_AHEAD: lambda _: self._set_clock(STEP_S),
+            FaultKind.CLOCK_BACK: lambda _: self._set_clock(0),
+        }
 
     async def _serves(self) -> None:
         end = time.monotonic() + READY_S
@@ -107,14 +114,50 @@ class Injector:
         await until(f"{word} runs", lambda: self._world.pid(word) > 0)
         return self._world.pid(word)
 
-    async def _pause(self, pid: int, seconds: float) -> None:
+    async def _kill_all(self) -> None:
+        self._world.kill_up()
+        self._world.start()
+
+    async def _kill_provider(self, fault: Planned) -> None:
+        provider = self._world.providers[fault.target]
+        provider.kill()
+        await asyncio.sleep(fault.amount)
+        provider.start()
+
+    async def _set_clock(self, ahead: float) -> None:
+        self._world.clock.write_text(str(ahead))
+
+    async def _pause(self, pid: int, fault: Planned) -> None:
         os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(fault.amount)
         os.kill(pid, signal.SIGCONT)
+
+    async def _fill(self, fault: Planned) -> None:
+        async with self._full():
+            await asyncio.sleep(fault.amount)
+
+    async def _kill_full(self, fault: Planned) -> None:
+        """What it could not write dies with it."""
+        async with self._full():
+            await asyncio.sleep(fault.amount / 2)
+            await self._kill(AGENT)
+            await asyncio.sleep(fault.amount / 2)
 
     @contextlib.asynccontextmanager
     async def _full(self) -> AsyncIterator[None]:
-        """No file of the agent grows past where its journal is now."""
+        """For a while nothing more can be written.
+
+        On a file system of its own nobody has room; elsewhere no file of the agent grows past
+        where its journal is now.
+        """
+        if self._world.own_disk:
+            filler = self._world.data / "filler"
+            await asyncio.to_thread(_fill_up, filler)
+            try:
+                yield
+            finally:
+                filler.unlink()
+            return
         pid = await self._running(AGENT)
         sizes = [segment.stat().st_size for segment in self._world.journal.glob("*.journal")]
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
@@ -122,13 +165,13 @@ class Injector:
         try:
             yield
         finally:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
-    @contextlib.asynccontextmanager
-    async def _locked(self) -> AsyncIterator[None]:
-        """Somebody else has the database to himself."""
+    async def _lock(self, fault: Planned) -> None:
+        """For a while somebody else has the database to himself."""
         database = self._world.data / "state" / NAMESPACE / "ledger.db"
         with contextlib.closing(sqlite3.connect(database, timeout=5)) as held:
             held.execute("BEGIN IMMEDIATE")
-            yield
+            await asyncio.sleep(fault.amount)
             held.rollback()

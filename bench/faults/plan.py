@@ -152,6 +152,7 @@ class FaultKind(Enum):
     PAUSE_ENVOY = "pause Envoy"
     PAUSE_PROVIDER = "pause provider"
     FILL_DISK = "disk full"
+    KILL_FULL = "kill agent while its disk is full"
     LOCK_LEDGER = "ledger locked"
     CLOCK_AHEAD = "clock ahead"
     CLOCK_BACK = "clock back"

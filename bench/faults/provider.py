@@ -151,7 +151,7 @@ class Answer:
             case "no_usage" | "html" | "error_body":
                 return None
             case "high_usage":
-                output = self.output + 5000
+                output = self.output + 300
             case "low_usage":
                 output = 1
             case "negative_usage":

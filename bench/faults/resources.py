@@ -1,4 +1,4 @@
-"""The tenant that a run serves: limits that refuse some of its calls, two providers, three routes."""
+"""The tenant that a run serves: limits that refuse some calls, two providers, three routes."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -28,14 +28,14 @@ def documents(ports: Mapping[str, int], *, count: int) -> list[dict[str, Any]]:
             {"each": ["User"]},
             requestsPerSecond=8,
             requestsPerMinute=200,
-            tokensPerMinute=24000,
-            concurrentRequests=2,
+            tokensPerMinute=36000,
+            concurrentRequests=3,
             tokensPerMonth=10**9,
         ),
         # Smaller than what its users may have together, so that callers meet each other's use.
-        _quota("search", {"team": "search"}, tokensPerMinute=60000, concurrentRequests=5),
+        _quota("search", {"team": "search"}, tokensPerMinute=110000, concurrentRequests=6),
         _quota(
-            "bots", {"team": "bots"}, budgets=[{"period": "Day", "amount": f"{count * 4e-5:f}"}]
+            "bots", {"team": "bots"}, budgets=[{"period": "Day", "amount": f"{count * 5e-5:f}"}]
         ),
     ]
 

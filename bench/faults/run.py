@@ -31,6 +31,8 @@ class Options:
     at_once: int
     every: int
     port: int
+    disk: str = ""
+    """Size of a disk in memory for the data directory, such as `16m`; empty: where it is."""
 
 
 async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> Evidence:
@@ -41,10 +43,12 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
     """
     world = World(folder, port=options.port, metrics=options.port + 1, count=options.count)
     try:
+        if options.disk:
+            world.mount(options.disk)
         world.start()
         await _ready(world)
         callers = Callers(options.port, world.tokens(), rate=options.rate, at_once=options.at_once)
-        injector = Injector(world, progress=lambda: callers.begun)
+        injector = Injector(world, progress=lambda: callers.begun, apart=options.every // 2)
         planned = faults(options.seed, options.count, every=options.every)
         say(f"{options.count} calls at {options.rate:g}/s, {len(planned)} faults …")
         async with asyncio.TaskGroup() as group:
@@ -52,7 +56,7 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
             telling = group.create_task(_tell(callers, injector, say))
             work = [
                 group.create_task(callers.run(calls(options.seed, options.count))),
-                group.create_task(injector.run(planned)),
+                group.create_task(injector.run(planned, last=options.count)),
             ]
             await asyncio.wait(work)
             telling.cancel()
@@ -65,23 +69,26 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
             world.keep_journal()
             keeping.cancel()
         rules = world.rules()
+        await asyncio.to_thread(world.stop)
+        return Evidence(
+            seed=options.seed,
+            seen=sorted(callers.seen, key=lambda seen: seen.call),
+            attempts=[
+                attempt
+                for provider in world.providers.values()
+                for attempt in attempts_of(provider.logged())
+            ],
+            rows=world.rows(),
+            faults=injector.done,
+            journal=world.journalled(),
+            rules=rules,
+            usage=usage,
+            pending=pending,
+            own_disk=world.own_disk,
+        )
     finally:
         await asyncio.to_thread(world.stop)
-    return Evidence(
-        seed=options.seed,
-        seen=sorted(callers.seen, key=lambda seen: seen.call),
-        attempts=[
-            attempt
-            for provider in world.providers.values()
-            for attempt in attempts_of(provider.logged())
-        ],
-        rows=world.rows(),
-        faults=injector.done,
-        journal=world.journalled(),
-        rules=rules,
-        usage=usage,
-        pending=pending,
-    )
+        world.unmount()
 
 
 async def _ready(world: World) -> None:

@@ -21,6 +21,7 @@ ENVOY_DIES: Final = frozenset(
 PROVIDER_FAULTS: Final = frozenset(
     kind.value for kind in (FaultKind.KILL_PROVIDER, FaultKind.PAUSE_PROVIDER)
 )
+DISK_FAULTS: Final = frozenset({FaultKind.FILL_DISK.value, FaultKind.KILL_FULL.value})
 CLOCK_FAULTS: Final = frozenset(kind.value for kind in CLOCKS)
 
 
@@ -88,7 +89,8 @@ class Timeline:
         fault = self.near(ended, ended, after=LAG_S)
         if fault is not None:
             last = max(last, fault.recovered + AFTER_S)
-        return Times(admitted, ended, last)
+        # What never left may have been given back at once.
+        return Times(admitted, admitted if row["state"] == "void" else ended, last)
 
 
 def moment(text: str) -> float:

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from bench.faults.evidence import Intended, LimitRule, Row
+from bench.faults.http import get
+from bench.faults.plan import TEAMS, USERS
+from bench.faults.resources import NAMESPACE, TENANT, documents
 
 from bailiwick_cli.datadir import existing
 from bailiwick_cli.issuer import signing_key, user_claims
@@ -21,10 +26,6 @@ from bailiwick_cli.resources import check
 from bailiwick_contract.v1.tenant_config_pb2 import Dimension, Limit
 from bailiwick_sidecar.accounting import lines
 from bailiwick_sidecar.accounting.model import Intent
-from bench.faults.evidence import Intended, LimitRule, Row
-from bench.faults.http import get
-from bench.faults.plan import TEAMS, USERS
-from bench.faults.resources import NAMESPACE, TENANT, documents
 
 HERE: Final = Path(__file__).parent
 BIN: Final = Path(sys.executable).parent
@@ -111,11 +112,29 @@ class World:
     @property
     def kept(self) -> Path:
         """Where segments of the journal stay after the agent deleted them."""
-        return self.folder / "kept"
+        # Links can't leave their file system.
+        return self.data / "kept"
+
+    @property
+    def own_disk(self) -> bool:
+        """True where the data directory is a file system by itself, so that it can be filled."""
+        return self.data.is_mount()
+
+    def mount(self, size: str) -> None:
+        """The data directory is a disk in memory of this size (`16m`); needs root.
+
+        Raises:
+            WorldError: it can't be mounted.
+        """
+        self.data.mkdir(mode=0o700, exist_ok=True)
+        options = f"size={size},mode=700"
+        line = [_tool("mount"), "-t", "tmpfs", "-o", options, "tmpfs", str(self.data)]
+        if subprocess.run(line, check=False).returncode != 0:
+            raise WorldError(f"no disk of {size} at {self.data}: --disk needs root")
 
     def start(self) -> None:
         """`bailiwick up` runs; it may not serve yet."""
-        self.kept.mkdir(exist_ok=True)
+        self.kept.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(
@@ -143,6 +162,12 @@ class World:
                 self.process.wait()
         for provider in self.providers.values():
             provider.kill()
+
+    def unmount(self) -> None:
+        """The disk in memory is gone, with all that was on it."""
+        if self.own_disk:
+            shutil.copytree(self.data / "logs", self.folder / "logs", dirs_exist_ok=True)
+            subprocess.run([_tool("umount"), str(self.data)], check=True)
 
     def kill_up(self) -> None:
         """The command and all below it die at once, as in a container that is killed."""
@@ -187,7 +212,7 @@ class World:
 
     def rows(self) -> list[Row]:
         """The ledger as the command exports it."""
-        line = ["ledger", "export", "--format", "json", "--data-dir", self.data]
+        line = ["ledger", "export", "--format", "json", "--data-dir", str(self.data)]
         text = subprocess.run([BIN / "bailiwick", *line], check=True, stdout=subprocess.PIPE).stdout
         return list(json.loads(text))
 
@@ -239,6 +264,13 @@ class World:
             )
             for key, intent in intents.items()
         ]
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise WorldError(f"{name} is not there: --disk needs it")
+    return found
 
 
 def alive(pid: int) -> bool:
