@@ -78,7 +78,8 @@ def test_every_object_belongs_to_the_binding(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name.removesuffix(".in.yaml"))
 def test_pods_are_restricted_and_hold_no_api_token(case: Path) -> None:
     """No container may gain privileges or write its root, and no Kubernetes token is mounted."""
-    spec = pod_spec(load(case))
+    gateway = load(case)
+    spec = pod_spec(gateway)
 
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -95,7 +96,8 @@ def test_pods_are_restricted_and_hold_no_api_token(case: Path) -> None:
         for source in volume.get("projected", {}).get("sources", [])
         if "serviceAccountToken" in source
     ]
-    assert tokens == ["bailiwick-operator"]
+    vault = ["vault"] if gateway.settings.vault.address else []
+    assert tokens == ["bailiwick-operator", *vault]
 
 
 def test_one_counter_is_replaced_and_shared_counters_roll() -> None:

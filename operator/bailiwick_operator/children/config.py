@@ -19,6 +19,7 @@ CONFIG_FILE = "config.pb"
 SEQUENCE_FILE = "sequence"
 DIGEST_FILE = "digest"
 CA_FILE = "operator-ca.pem"
+VAULT_CA_FILE = "vault-ca.pem"
 
 
 def build_current(gateway: Gateway) -> Manifest:
@@ -26,6 +27,8 @@ def build_current(gateway: Gateway) -> Manifest:
     version, config = gateway.current
     manifest = _build(gateway, CONFIG_CURRENT, version, canon.canonical_bytes(config))
     manifest["data"][CA_FILE] = gateway.operator_ca
+    if gateway.settings.vault.ca_bundle:
+        manifest["data"][VAULT_CA_FILE] = gateway.settings.vault.ca_bundle
     return manifest
 
 

@@ -34,6 +34,27 @@ class Peer(Part, frozen=True, kw_only=True):
     pod_labels: dict[str, str] = {}
 
 
+class Vault(Part, frozen=True, kw_only=True):
+    """Where gateways read providers' keys; `address` empty: nowhere.
+
+    `audience` is that of the projected token with which they log in. `ca_bundle` is PEM, empty for
+    the image's trust store. `peer` lets a Vault inside the cluster through the network policy.
+    With `manage` the operator writes each tenant's policy and role.
+    """
+
+    address: str = ""
+    method: str = "kubernetes"
+    namespace: str = ""
+    audience: str = "vault"
+    token_seconds: int = 600
+    ca_bundle: str = ""
+    poll_seconds: float = 30.0
+    max_stale_seconds: float = 86400.0
+    max_age_seconds: float = 7776000.0
+    peer: Peer | None = None
+    manage: bool = False
+
+
 class GatewaySettings(Part, frozen=True, kw_only=True):
     """What all gateways of a cluster share; the chart's values.
 
@@ -59,6 +80,7 @@ class GatewaySettings(Part, frozen=True, kw_only=True):
     monitoring: tuple[Peer, ...] = ()
     private_ranges: tuple[str, ...] = ()
     storage: Storage | None = None
+    vault: Vault = Vault()
     envoy: Resources = Resources(cpu="100m", memory="128Mi", memory_limit="512Mi")
     agent: Resources = Resources(cpu="100m", memory="192Mi", memory_limit="512Mi")
 

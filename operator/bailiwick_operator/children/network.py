@@ -2,9 +2,10 @@
 
 import ipaddress
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from bailiwick_contract.v1.tenant_config_pb2 import Issuer, Provider
-from bailiwick_operator.children.model import Gateway, Peer
+from bailiwick_operator.children.model import Gateway, Peer, Vault
 from bailiwick_operator.children.naming import (
     GATEWAY,
     HTTP_PORT,
@@ -109,6 +110,7 @@ def _egress(gateway: Gateway) -> list[Manifest]:
         {"to": [_peer(Peer(namespace_labels={"kubernetes.io/metadata.name": name}))]}
         for name in namespaces
     ]
+    rules += _to_vault(settings.vault)
     addresses = {(_single_address(provider.host), provider.port) for provider in config.providers}
     rules += [
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}
@@ -116,6 +118,27 @@ def _egress(gateway: Gateway) -> list[Manifest]:
         if cidr
     ]
     return rules
+
+
+def _to_vault(vault: Vault) -> list[Manifest]:
+    """The way to Vault: its pods, its single address, or its port in the public network."""
+    if not vault.address:
+        return []
+    parts = urlsplit(vault.address)
+    host = parts.hostname or ""
+    port = parts.port or HTTPS
+    if vault.peer is not None:
+        return [{"to": [_peer(vault.peer)]}]
+    if name := _namespace(host):
+        return [{"to": [_peer(Peer(namespace_labels={"kubernetes.io/metadata.name": name}))]}]
+    if cidr := _single_address(host):
+        return [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}]
+    return [
+        {
+            "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC_4)}}],
+            "ports": [_tcp(port)],
+        }
+    ]
 
 
 def _public_ports(providers: Iterable[Provider]) -> set[int]:

@@ -4,8 +4,8 @@ The agent is an init container that stays: it is up before Envoy starts and goes
 that the last records are settled.
 """
 
-from bailiwick_operator.children.config import CA_FILE
-from bailiwick_operator.children.model import Gateway, Resources
+from bailiwick_operator.children.config import CA_FILE, VAULT_CA_FILE
+from bailiwick_operator.children.model import Gateway, Resources, Vault
 from bailiwick_operator.children.naming import (
     CONFIG_ACKED,
     CONFIG_CURRENT,
@@ -25,6 +25,8 @@ CONFIG = "/etc/bailiwick/config"
 """`current/` and `acked/` as the operator wrote them."""
 OPERATOR = "/var/run/secrets/bailiwick/operator"
 """The token that proves to the operator which pod this is."""
+VAULT = "/var/run/secrets/bailiwick/vault"
+"""The token that proves to Vault whose gateway this is; only the agent sees it."""
 
 USER = 10001
 
@@ -81,7 +83,7 @@ def _agent(gateway: Gateway) -> Manifest:
         **_container(gateway, "agent", settings.agent),
         "restartPolicy": "Always",
         "args": ["agent"],
-        "env": _environment(gateway),
+        "env": [*_environment(gateway), *_vault_environment(settings.vault)],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
         "livenessProbe": {**probe, "periodSeconds": 10, "timeoutSeconds": 5},
@@ -90,6 +92,11 @@ def _agent(gateway: Gateway) -> Manifest:
             {"name": "data", "mountPath": DATA},
             {"name": "config", "mountPath": CONFIG, "readOnly": True},
             {"name": "operator-token", "mountPath": OPERATOR, "readOnly": True},
+            *(
+                [{"name": "vault-token", "mountPath": VAULT, "readOnly": True}]
+                if settings.vault.address
+                else []
+            ),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
         ],
     }
@@ -141,6 +148,27 @@ def _environment(gateway: Gateway) -> list[Manifest]:
     ]
 
 
+def _vault_environment(vault: Vault) -> list[Manifest]:
+    """Where Vault is and how to log in; no secret, and nothing where there is no Vault."""
+    if not vault.address:
+        return []
+    values = {
+        "ADDRESS": vault.address,
+        "METHOD": vault.method,
+        "NAMESPACE": vault.namespace,
+        "TOKEN": f"{VAULT}/token",
+        "CA": f"{CONFIG}/current/{VAULT_CA_FILE}" if vault.ca_bundle else "",
+        "POLL": f"{vault.poll_seconds:.15g}",
+        "MAX_STALE": f"{vault.max_stale_seconds:.15g}",
+        "MAX_AGE": f"{vault.max_age_seconds:.15g}",
+    }
+    return [
+        {"name": f"BAILIWICK_VAULT_{name}", "value": value}
+        for name, value in values.items()
+        if value
+    ]
+
+
 def _container(gateway: Gateway, name: str, resources: Resources) -> Manifest:
     return {
         "name": name,
@@ -164,6 +192,7 @@ def _field(path: str) -> Manifest:
 
 
 def _volumes(gateway: Gateway) -> list[Manifest]:
+    vault = gateway.settings.vault
     data: Manifest = (
         {"persistentVolumeClaim": {"claimName": GATEWAY}} if gateway.storage else {"emptyDir": {}}
     )
@@ -175,26 +204,45 @@ def _volumes(gateway: Gateway) -> list[Manifest]:
             "name": "config",
             "projected": {
                 "sources": [
-                    _config_source(CONFIG_CURRENT, "current", CA_FILE),
+                    _config_source(
+                        CONFIG_CURRENT,
+                        "current",
+                        CA_FILE,
+                        *([VAULT_CA_FILE] if gateway.settings.vault.ca_bundle else []),
+                    ),
                     _config_source(CONFIG_ACKED, "acked"),
                 ],
             },
         },
-        {
-            "name": "operator-token",
-            "projected": {
-                "sources": [
-                    {
-                        "serviceAccountToken": {
-                            "audience": gateway.settings.audience,
-                            "expirationSeconds": gateway.settings.token_seconds,
-                            "path": "token",
-                        }
-                    }
-                ],
-            },
-        },
+        _token(
+            "operator-token",
+            audience=gateway.settings.audience,
+            seconds=gateway.settings.token_seconds,
+        ),
+        *(
+            [_token("vault-token", audience=vault.audience, seconds=vault.token_seconds)]
+            if vault.address
+            else []
+        ),
     ]
+
+
+def _token(name: str, *, audience: str, seconds: int) -> Manifest:
+    """A volume with a service-account token that is good for one audience."""
+    return {
+        "name": name,
+        "projected": {
+            "sources": [
+                {
+                    "serviceAccountToken": {
+                        "audience": audience,
+                        "expirationSeconds": seconds,
+                        "path": "token",
+                    }
+                }
+            ],
+        },
+    }
 
 
 def _config_source(name: str, folder: str, *more: str) -> Manifest:

@@ -38,6 +38,7 @@ def settings_of(environment: Environment) -> Settings:
         metrics_host="0.0.0.0",  # noqa: S104 - as above
         metrics_port=environment.metrics_port,
         secrets=None,
+        vault=environment.vault,
     )
 
 
@@ -61,7 +62,9 @@ async def run_agent(environment: Environment) -> None:
     )
     streaming = asyncio.create_task(stream.run())
     try:
-        await PodAgent(settings, stream=stream).run(stop)
+        agent = PodAgent(settings, stream=stream)
+        loop.add_signal_handler(signal.SIGHUP, agent.look_for_keys)
+        await agent.run(stop)
     finally:
         streaming.cancel()
         with contextlib.suppress(asyncio.CancelledError):

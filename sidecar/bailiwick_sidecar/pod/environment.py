@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.vault.options import TOKEN_FILE
+from bailiwick_sidecar.vault.settings import (
+    MAX_AGE_S,
+    MAX_STALE_S,
+    POLL_S,
+    Method,
+    VaultSettings,
+)
+
+VAULT: Final = "BAILIWICK_VAULT_"
 
 
 class PodEnvironmentError(BailiwickError):
@@ -27,6 +38,7 @@ class Environment:
     pod_name: str
     pod_uid: str
     concurrency: int
+    vault: VaultSettings | None
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Environment":
@@ -59,4 +71,32 @@ class Environment:
             pod_name=text("POD_NAME"),
             pod_uid=text("POD_UID"),
             concurrency=number("CONCURRENCY", "1"),
+            vault=_vault(variables),
         )
+
+
+def _vault(variables: Mapping[str, str]) -> VaultSettings | None:
+    """Where Vault is; None where the manifest names none. Raises PodEnvironmentError."""
+    said = {
+        name.removeprefix(VAULT): value
+        for name, value in variables.items()
+        if name.startswith(VAULT) and value
+    }
+    if "ADDRESS" not in said:
+        return None
+    try:
+        return VaultSettings(
+            address=said["ADDRESS"],
+            method=Method(said.get("METHOD", Method.KUBERNETES)),
+            namespace=said.get("NAMESPACE", ""),
+            token_file=Path(said.get("TOKEN", TOKEN_FILE)),
+            ca_file=Path(said["CA"]) if "CA" in said else None,
+            poll=float(said.get("POLL", POLL_S)),
+            max_stale=float(said.get("MAX_STALE", MAX_STALE_S)),
+            max_age=float(said.get("MAX_AGE", MAX_AGE_S)),
+        )
+    except ValueError as error:
+        raise PodEnvironmentError(
+            f"a variable that begins with {VAULT} makes no sense ({error}): correct vault in the"
+            " chart's values"
+        ) from error
