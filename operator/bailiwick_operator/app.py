@@ -14,6 +14,7 @@ from typing import Any, cast
 import kopf
 
 from bailiwick_operator.children.naming import GATEWAY
+from bailiwick_operator.compile.catalogue import ListPrices
 from bailiwick_operator.compile.tenant import compile_tenant
 from bailiwick_operator.gather import Surroundings
 from bailiwick_operator.handlers.indices import register_indices, world_of
@@ -60,7 +61,7 @@ class Operator:
         self._settings = settings
         self._connection = connection
         self._hub = Hub(now_ms=lambda: time.time_ns() // 1_000_000)
-        self._surroundings = Surroundings()
+        self._surroundings = Surroundings(list_prices=ListPrices())
         self._running: _Running | None = None
         self._watches = Watches(
             world=self._world, add=self._add, released=self._released, indexed=self._indexed

@@ -1,8 +1,9 @@
 """From what is known of the cluster to what one namespace's config depends on. Reads only."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from bailiwick_operator.api.v1alpha1 import Tenant
+from bailiwick_operator.api.v1alpha1 import ClusterModelProvider, ModelProvider, Tenant
 from bailiwick_operator.compile.inputs import (
     Catalogue,
     Claim,
@@ -11,13 +12,15 @@ from bailiwick_operator.compile.inputs import (
 )
 from bailiwick_operator.world import Broken, World, whole
 
+Prices = Callable[[Iterable[ClusterModelProvider | ModelProvider]], Catalogue]
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What configs depend on beside resources."""
+    """What configs depend on beside resources; `list_prices` knows what providers ask publicly."""
 
+    list_prices: Prices
     shared_store: bool = False
-    catalogue: Catalogue = field(default_factory=dict)
     service_account_issuer: ServiceAccountIssuer | None = None
 
 
@@ -26,18 +29,20 @@ def gather(
 ) -> CompileInput:
     """Everything that this namespace's config may depend on, as it is known now."""
     replicas = tenant.spec.gateway.replicas if tenant.spec.gateway else 1
+    cluster_providers = whole(one for group in world.cluster_providers.values() for one in group)
+    providers = whole(world.providers.get(namespace, ()))
     return CompileInput(
         tenant=tenant,
         namespace=namespace,
         gateways=len(tenant.spec.namespaces) * replicas,
         shared_store=surroundings.shared_store,
         claims=claims(world, namespace),
-        cluster_providers=whole(one for group in world.cluster_providers.values() for one in group),
-        providers=whole(world.providers.get(namespace, ())),
+        cluster_providers=cluster_providers,
+        providers=providers,
         routes=whole(world.routes.get(namespace, ())),
         quotas=whole(world.quotas.get(namespace, ())),
         price_books=whole(one for group in world.price_books.values() for one in group),
-        catalogue=surroundings.catalogue,
+        catalogue=surroundings.list_prices((*cluster_providers, *providers)),
         service_account_issuer=surroundings.service_account_issuer,
     )
 

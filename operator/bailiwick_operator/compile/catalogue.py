@@ -8,6 +8,7 @@ that is not pure, so it stands outside: whoever compiles asks it first.
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
 from genai_prices import __version__
 from genai_prices.data_snapshot import get_snapshot
@@ -46,16 +47,30 @@ def list_prices(providers: Iterable[ClusterModelProvider | ModelProvider]) -> Ca
     Only a base URL that the catalogue knows counts: the name of a model says nothing about what
     another host charges for it.
     """
-    catalogue: dict[tuple[str, str], tuple[CataloguePrice, ...]] = {}
-    for provider in providers:
-        base_url = provider.spec.base_url
-        for model in provider.spec.models:
-            key = (base_url, model.name)
-            if key not in catalogue and (found := _find(base_url, model.name)) is not None:
-                prices = tuple(dated_prices(found))
-                if prices:
-                    catalogue[key] = prices
-    return catalogue
+    return ListPrices()(providers)
+
+
+class ListPrices:
+    """List prices, each looked up once: for a process that compiles again and again."""
+
+    def __init__(self, *, remembered: int = 16_384) -> None:
+        """`remembered` bounds the models that are kept, least recently used first to go."""
+        self._prices = lru_cache(maxsize=remembered)(_listed)
+
+    def __call__(self, providers: Iterable[ClusterModelProvider | ModelProvider]) -> Catalogue:
+        """As `list_prices`."""
+        catalogue: dict[tuple[str, str], tuple[CataloguePrice, ...]] = {}
+        for provider in providers:
+            base_url = provider.spec.base_url
+            for model in provider.spec.models:
+                if prices := self._prices(base_url, model.name):
+                    catalogue[base_url, model.name] = prices
+        return catalogue
+
+
+def _listed(base_url: str, model: str) -> tuple[CataloguePrice, ...]:
+    found = _find(base_url, model)
+    return () if found is None else tuple(dated_prices(found))
 
 
 def _find(base_url: str, model: str) -> ModelInfo | None:
