@@ -50,7 +50,7 @@ from bailiwick_sidecar.names import backend_code, cluster_name, endpoint_mark
 from bailiwick_sidecar.xds.codes import TranslationError
 from bailiwick_sidecar.xds.filters.lua import leaf_filter
 from bailiwick_sidecar.xds.messages import exact, inline, packed, pipe, seconds, socket
-from bailiwick_sidecar.xds.runtime import Runtime
+from bailiwick_sidecar.xds.runtime import BUFFER, Runtime
 from bailiwick_sidecar.xds.timeouts import Phases, phases
 
 AGENT = "agent"
@@ -86,7 +86,7 @@ def _backend(route: Route, backend: Backend, provider: Provider, runtime: Runtim
         type=ClusterDiscoveryType.STATIC if literal else None,
         cluster_type=None if literal else _dns(),
         connect_timeout=seconds(5),
-        per_connection_buffer_limit_bytes=runtime.body_limit,
+        per_connection_buffer_limit_bytes=BUFFER,
         load_assignment=_endpoints(cluster_name(code), provider, literal=literal),
         circuit_breakers=_breakers(),
         transport_socket=_tls(provider, runtime, literal=literal) if provider.tls else None,

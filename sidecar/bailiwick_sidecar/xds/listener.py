@@ -35,7 +35,7 @@ from bailiwick_sidecar.xds.filters.order import http_filters
 from bailiwick_sidecar.xds.local_replies import local_replies
 from bailiwick_sidecar.xds.messages import ads, extension, packed, pipe, seconds, set_header, socket
 from bailiwick_sidecar.xds.routes import NAME as ROUTES
-from bailiwick_sidecar.xds.runtime import Runtime
+from bailiwick_sidecar.xds.runtime import BUFFER, Runtime
 
 NAME = "calls"
 AGENTS_NAME = "agents-calls"
@@ -52,7 +52,7 @@ def listener(runtime: Runtime) -> Listener:
     return Listener(
         name=NAME,
         address=socket(runtime.address, runtime.port),
-        per_connection_buffer_limit_bytes=runtime.body_limit,
+        per_connection_buffer_limit_bytes=BUFFER,
         filter_chains=[_chain(_manager(runtime, NAME, _stripped(_CALLERS_PREFIXES)))],
     )
 
@@ -68,7 +68,7 @@ def agents_listener(runtime: Runtime) -> Listener:
     return Listener(
         name=AGENTS_NAME,
         address=pipe(runtime.api_socket, mode=0o600),
-        per_connection_buffer_limit_bytes=runtime.body_limit,
+        per_connection_buffer_limit_bytes=BUFFER,
         # Each belongs to a call whose own connection was counted.
         ignore_global_conn_limit=True,
         filter_chains=[_chain(manager)],

@@ -11,6 +11,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RetryPolicyRetryBackOff,
     Route,
     RouteAction,
+    RouteActionClusterNotFoundResponseCode,
     RouteConfiguration,
     RouteMatch,
     VirtualHost,
@@ -35,8 +36,11 @@ _FLUSH_TIMEOUT = seconds(60)
 _SERVER_ERRORS = [500, 502, 503, 504, 529]
 
 
-def route_configuration(config: TenantConfig) -> RouteConfiguration:
-    """All routes of this gateway; the first that matches holds."""
+def route_configuration(config: TenantConfig, *, body_limit: int) -> RouteConfiguration:
+    """All routes of this gateway; the first that matches holds.
+
+    `body_limit` is how many bytes of a request's body are read before it is refused.
+    """
     routes: list[Route] = []
     wanting = keyed(config.providers)
     for model_route in config.routes:
@@ -45,12 +49,14 @@ def route_configuration(config: TenantConfig) -> RouteConfiguration:
     routes += _own_routes()
     return RouteConfiguration(
         name=NAME,
+        validate_clusters=False,
         virtual_hosts=[
             VirtualHost(
                 name="any",
                 domains=["*"],
                 routes=routes,
                 include_request_attempt_count=True,
+                request_body_buffer_limit=body_limit,
             )
         ],
     )
@@ -62,10 +68,7 @@ def _own_routes() -> list[Route]:
         # Admitted on a route that Envoy does not have (yet, or any more).
         _fixed("unplanned", RouteMatch(prefix="/", headers=[planned]), 503),
         # The request script replaces this choice; what it does not handle goes nowhere.
-        *(
-            _fixed(path, RouteMatch(path=path, headers=[_method("POST")]), 500)
-            for path in METERED_PATHS
-        ),
+        *(_unhandled(path) for path in METERED_PATHS),
         *grpc_routes(),
         *(_agent_route(path) for path in AGENT_PATHS),
         _fixed("healthz", RouteMatch(path="/healthz", headers=[_method("GET")]), 200, "ok\n"),
@@ -81,6 +84,21 @@ def _fixed(name: str, match: RouteMatch, status: int, text: str = "") -> Route:
     body: DataSource | None = inline(text) if text else None
     return Route(
         name=name, match=match, direct_response=DirectResponseAction(status=status, body=body)
+    )
+
+
+def _unhandled(path: str) -> Route:
+    # A route with a cluster, though there is none of this name: the limit of a request's body is
+    # that of the route that it has when it comes, and fixed answers have none.
+    return Route(
+        name=path,
+        match=RouteMatch(path=path, headers=[_method("POST")]),
+        route=RouteAction(
+            cluster="unhandled",
+            cluster_not_found_response_code=(
+                RouteActionClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR
+            ),
+        ),
     )
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 ADMIN_SOCKET = "admin.sock"
+BUFFER = 256 * 1024
+"""Bytes that Envoy holds for one connection whose other end does not read: a caller who stalls
+can't make it hold more of an answer. Bodies of requests have a limit of their own."""
 
 
 @dataclass(frozen=True, slots=True)

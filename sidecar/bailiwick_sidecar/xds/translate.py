@@ -28,7 +28,7 @@ def translate(config: TenantConfig, runtime: Runtime) -> Snapshot:
         TranslationError: the config names something that it does not hold.
     """
     backends = (*clusters(config, runtime), grpc_cluster(runtime))
-    calls = route_configuration(config)
+    calls = route_configuration(config, body_limit=runtime.body_limit)
     doors = (listener(runtime), agents_listener(runtime))
     callers = jwt_extension(config, runtime)
     snapshot = Snapshot(
