@@ -196,6 +196,39 @@ def explain(
     raise typer.Exit(run(options))
 
 
+class AuthMethod(Enum):
+    """How gateways log in to Vault."""
+
+    KUBERNETES = "kubernetes"
+    JWT = "jwt"
+
+
+@app.command("vault-policy")
+def vault_policy(
+    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    *,
+    file: Paths,
+    method: Annotated[
+        AuthMethod, typer.Option(help="What is mounted at the tenant's vault.authMount.")
+    ] = AuthMethod.KUBERNETES,
+    audience: Annotated[str, typer.Option(help="As vault.audience of the chart.")] = "vault",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Print how to take it all back instead.")
+    ] = False,
+) -> None:
+    """Print the Vault commands that let a tenant's gateways read exactly its keys."""
+    from bailiwick_cli.vault_policy import PolicyOptions, run
+    from bailiwick_operator.vault.grant import Trust
+
+    options = PolicyOptions(
+        tenant=tenant,
+        paths=tuple(file),
+        trust=Trust(method=method.value, audience=audience),
+        remove=remove,
+    )
+    raise typer.Exit(run(options))
+
+
 Namespaces = Annotated[
     list[str] | None,
     typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),

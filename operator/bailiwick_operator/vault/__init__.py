@@ -1,0 +1,1 @@
+"""What Vault has to know of a tenant: its policy and its role."""
