@@ -72,7 +72,7 @@ class Books:
         self.restored: list[tuple[Reservation, int, Amounts | None]] = []
 
     async def reserve(self, reservation: Reservation, now: int) -> Grant:
-        return Grant(states=())
+        return Grant(tightest=())
 
     async def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
         self.posted.append((key, actual))

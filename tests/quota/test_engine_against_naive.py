@@ -57,6 +57,18 @@ EDITED = st.one_of(*[st.integers(20, 200)] * 5, st.integers(0, 3))
 AMOUNTS = st.builds(Amounts, TOKENS, COST)
 
 
+def tightest(states: tuple[LimitState, ...]) -> tuple[LimitState, ...]:
+    """Of the request limits, then of the token limits: the one with the smallest share left."""
+    found = []
+    for kinds in (
+        (KIND.REQUESTS_PER_SECOND, KIND.REQUESTS_PER_MINUTE),
+        (KIND.TOKENS_PER_MINUTE, KIND.TOKENS_PER_MONTH),
+    ):
+        enforced = [one for one in states if one.kind in kinds and not one.shadow]
+        found += sorted(enforced, key=lambda one: one.remaining / max(one.limit, 1))[:1]
+    return tuple(found)
+
+
 class EngineMachine(RuleBasedStateMachine):
     """Every rule does the same to both, and compares what they say."""
 
@@ -129,7 +141,12 @@ class EngineMachine(RuleBasedStateMachine):
         else:
             assert isinstance(answer, Grant), f"refused by {answer.limits}"
             self.naive.take(reservation)
-        self.compare(reservation.caller, answer.states)
+        if isinstance(answer, Denial):
+            self.compare(reservation.caller, answer.states)
+        else:
+            states = self.engine.states(reservation.caller, self.now)
+            self.compare(reservation.caller, states)
+            assert answer.tightest == tightest(states)
 
     @rule(key=keys, actual=AMOUNTS)
     def settle(self, key: AttemptKey, actual: Amounts) -> None:

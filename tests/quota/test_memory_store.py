@@ -38,4 +38,4 @@ def test_two_hundred_at_once_reserve_exactly_the_limit() -> None:
     answers = asyncio.run(burst())
 
     assert sum(isinstance(answer, Grant) for answer in answers) == 23
-    assert answers[-1].states[0].used == 23 * 150
+    assert answers[22].tightest[0].used == 23 * 150

@@ -48,7 +48,7 @@ async def admit(gate: Gate, request: Request) -> Answer:
         ("x-bw-plan", ",".join(place.code for place in plan)),
         *attempt,
         *edits(ask, wanted.cap),
-        *rate_headers(grant.states, now=intent.admitted_at),
+        *rate_headers(grant.tightest, now=intent.admitted_at),
     )
     return Answer(200, headers)
 

@@ -99,7 +99,7 @@ class Engine:
         _check(amounts)
         key = reservation.key
         if key in self._open:
-            return Grant(self._states(self._open[key].plan))
+            return Grant(self._tightest(self._open[key].plan))
         try:
             plan = self._plans.find(reservation.caller, moment)
         except NoRoomError as error:
@@ -118,7 +118,7 @@ class Engine:
         if refusing:
             return self._denial(plan, refusing)
         self._take(reservation, plan, slots)
-        return Grant(self._states(plan))
+        return Grant(self._tightest(plan))
 
     def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
         """Replace what was reserved by what was used, where and when it was admitted.
@@ -285,6 +285,20 @@ class Engine:
     def _states(self, plan: Plan) -> tuple[LimitState, ...]:
         moment = self._moment
         return tuple([counter.state(moment) for counter in plan.counters])
+
+    def _tightest(self, plan: Plan) -> tuple[LimitState, ...]:
+        moment = self._moment
+        found = []
+        for counters in plan.shown:
+            least, tightest = 2.0, None
+            for counter in counters:
+                cap = counter.cap
+                left = max(0, cap - counter.used(moment)) / (cap or 1)
+                if left < least:
+                    least, tightest = left, counter
+            if tightest is not None:
+                found.append(tightest.state(moment))
+        return tuple(found)
 
     def _denial(self, plan: Plan, refusing: list[tuple[Counter, int]]) -> Denial:
         moment = self._moment

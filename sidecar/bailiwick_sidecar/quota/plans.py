@@ -32,7 +32,7 @@ _MEASURES = {
 class Plan:
     """The counters of one caller, in the order of the limits' ids."""
 
-    __slots__ = ("charges", "counters", "leases", "queues", "settled")
+    __slots__ = ("charges", "counters", "leases", "queues", "settled", "shown")
 
     def __init__(self, counters: tuple[Counter, ...], store: CounterStore | None = None) -> None:
         self.counters = counters
@@ -43,6 +43,15 @@ class Plan:
         )
         self.settled = tuple(charge for charge in self.charges if charge[1] != REQUESTS)
         """The charges that the true usage corrects."""
+        self.shown: tuple[tuple[MeasuredCounter, ...], ...] = tuple(
+            tuple(
+                counter
+                for counter, measure, _ in self.charges
+                if measure == wanted and not counter.limit.shadow
+            )
+            for wanted in (REQUESTS, TOKENS)
+        )
+        """Counters of which a caller is told the tightest: of requests, then of tokens."""
         self.leases = tuple(counter for counter in counters if isinstance(counter, LeaseCounter))
         self.queues: tuple[tuple[Queue, Counter], ...] = ()
         """Counters of subjects with the queue that each goes to the end of when it is taken."""
