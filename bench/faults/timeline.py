@@ -11,8 +11,9 @@ from bench.faults.plan import CLOCKS, FaultKind
 
 LAG_S: Final = 0.05
 """How long a record may take from Envoy to the counters on a busy machine."""
-AFTER_S: Final = 1.0
-"""How long after a fault its last effects may be felt: connections that were half made, retries."""
+AFTER_S: Final = 1.5
+"""How long after a fault its last effects may be felt: what the gateway tries again it tries each
+second."""
 MINUTE_S: Final = 60.0
 
 ENVOY_DIES: Final = frozenset(

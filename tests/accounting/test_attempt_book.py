@@ -212,6 +212,28 @@ def test_lost_record_of_an_earlier_attempt() -> None:
     run(main())
 
 
+def test_an_attempt_that_ended_gives_its_place_up_though_its_row_waits() -> None:
+    """Its own record came, and its request's is lost: only what it used is waited for."""
+    desk = Desk()
+
+    async def story() -> None:
+        await desk.book.open(intent("s"))
+        await desk.book.on_attempt_end(attempt_end(1, 200))
+        await desk.book.expire(desk.clock.now + GRACE_MS - 1)
+        assert desk.store.released == []
+        for _ in range(2):
+            await desk.book.expire(desk.clock.now + GRACE_MS)
+        assert desk.store.released == [("s", 1)]
+        assert (desk.ledger.rows, desk.book.in_flight) == ([], 1)
+        await desk.settle_all()
+
+    run(story())
+    assert [(row.state, row.reason) for row in desk.ledger.rows] == [
+        (RowState.ESTIMATED, "record_lost")
+    ]
+    assert desk.store.released == [("s", 1)]
+
+
 def test_attempts_of_a_dead_envoy_are_unknown() -> None:
     """What was open when Envoy died is charged as reserved; what came after goes on."""
 

@@ -17,6 +17,6 @@ from bench.faults.run import Options, run
 @pytest.fixture(scope="session")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """What callers, providers and books say after 400 calls under the faults of one seed."""
-    options = Options(seed=11, count=400, rate=30, at_once=48, every=60, port=free_port())
+    options = Options(seed=42, count=400, rate=30, at_once=48, every=50, port=free_port())
     said: list[str] = []
     return asyncio.run(run(options, tmp_path_factory.mktemp("run"), say=said.append))

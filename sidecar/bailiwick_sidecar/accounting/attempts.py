@@ -74,6 +74,8 @@ class AttemptBook:
         self._count = 0
         self._attempt_ends: dict[AttemptKey, tuple[AttemptEnd, int]] = {}
         self._request_ends: dict[str, tuple[RequestEnd, int, int]] = {}
+        self._leased_until: dict[AttemptKey, int] = {}
+        """Attempts whose own record came, and when their place is given up without their row."""
         self._ended: dict[str, None] = {}
         self._waiting: dict[AttemptKey, list[asyncio.Future[None]]] = {}
         self._unwritten: deque[Row] = deque()
@@ -140,6 +142,7 @@ class AttemptBook:
             await self._finish(intent, end, request)
         else:
             self._attempt_ends.setdefault(intent.key, (end, mark))
+            self._leased_until.setdefault(intent.key, self._clock() + GRACE_MS)
 
     async def on_request_end(self, end: RequestEnd, mark: int = 0) -> None:
         """Take in how a request ended, and with it its last attempt."""
@@ -185,6 +188,7 @@ class AttemptBook:
         started is over: its process is gone. One past its deadline had its end cut by Envoy,
         and its record is lost.
         """
+        await self._give_places_up(now)
         for stream_id, (end, _, due) in tuple(self._request_ends.items()):
             if now < due:
                 continue
@@ -201,6 +205,21 @@ class AttemptBook:
             else:
                 continue
             await self._finish(intent, self._end_of(intent), None, lost=lost)
+
+    async def _give_places_up(self, now: int) -> None:
+        """Ends the leases of attempts that ended, whose request's record is late or lost.
+
+        What they used is not known before that; that they are no longer under way is.
+        """
+        for key, due in tuple(self._leased_until.items()):
+            if now < due:
+                continue
+            try:
+                await self._store.release(key, now)
+            except BailiwickError as error:
+                log.warning("event=release_postponed attempt=%s error=%r", key, str(error))
+                return
+            self._leased_until.pop(key, None)
 
     async def retry(self) -> None:
         """Write and post again what the journal or the quota store did not take."""
@@ -243,6 +262,7 @@ class AttemptBook:
         del attempts[number]
         self._count -= 1
         self._attempt_ends.pop(key, None)
+        self._leased_until.pop(key, None)
         if not attempts:
             del self._open[stream_id]
             self._request_ends.pop(stream_id, None)
