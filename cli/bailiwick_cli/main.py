@@ -87,6 +87,12 @@ def up(
         Path | None,
         typer.Option(help="YAML file with providers' keys, under the same paths as in Vault."),
     ] = None,
+    vault_address: Annotated[
+        str | None, typer.Option(help="Vault with providers' keys, instead of --secrets.")
+    ] = None,
+    vault_token_file: Annotated[
+        Path | None, typer.Option(help="File with a token of that Vault.")
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     echo: Annotated[
         bool, typer.Option("--echo", help="Also start a provider that repeats what it hears.")
@@ -103,6 +109,8 @@ def up(
             port=port,
             metrics_port=metrics_port,
             secrets=secrets,
+            vault_address=vault_address,
+            vault_token_file=vault_token_file,
             data_dir=data_dir,
             echo_port=echo_port if echo else None,
         )

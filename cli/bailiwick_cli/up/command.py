@@ -28,6 +28,7 @@ from bailiwick_cli.up.fleet import Fleet
 from bailiwick_cli.up.ports import overlap
 from bailiwick_cli.up.reload import START_S, Reload, to_serve
 from bailiwick_cli.up.served import write_served
+from bailiwick_cli.up.vaulted import vault_options
 from bailiwick_cli.up.watching import edits
 from bailiwick_cli.up.welcome import show_gateways, show_trial, trial_of
 from bailiwick_operator.compile.inputs import DevelopmentIssuer, ServiceAccountIssuer
@@ -48,6 +49,8 @@ class UpOptions:
     secrets: Path | None
     data_dir: Path
     echo_port: int | None
+    vault_address: str | None = None
+    vault_token_file: Path | None = None
 
 
 class InvalidFilesError(CommandError):
@@ -70,6 +73,7 @@ def serve(options: UpOptions) -> None:
             f"there is no secrets file {options.secrets}: check --secrets, or create it "
             "(YAML, mode 0600; see docs/cli.md)"
         )
+    vault = vault_options(options.vault_address, options.vault_token_file, options.secrets)
     data = prepare(options.data_dir)
     with locked(data):
         key = signing_key(data)
@@ -77,7 +81,7 @@ def serve(options: UpOptions) -> None:
         show(checked, console=err())
         if checked.violations:
             raise InvalidFilesError(f"{summary(checked)}: nothing is served")
-        asyncio.run(_Up(options=options, data=data, key=key).run(checked))
+        asyncio.run(_Up(options=options, data=data, key=key, vault=vault).run(checked))
 
 
 def _issuers(key: SigningKey) -> LocalIssuers:
@@ -94,7 +98,9 @@ def _issuers(key: SigningKey) -> LocalIssuers:
 class _Up:
     """One run of the command."""
 
-    def __init__(self, *, options: UpOptions, data: DataDir, key: SigningKey) -> None:
+    def __init__(
+        self, *, options: UpOptions, data: DataDir, key: SigningKey, vault: tuple[str, ...]
+    ) -> None:
         self._options = options
         self._data = data
         self._key = key
@@ -106,6 +112,7 @@ class _Up:
             first_port=options.port,
             first_metrics_port=options.metrics_port,
             secrets=None if options.secrets is None else options.secrets.absolute(),
+            vault=vault,
             say=_say,
         )
 

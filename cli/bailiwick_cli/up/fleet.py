@@ -28,6 +28,8 @@ class Fleet:
     first_metrics_port: int
     secrets: Path | None
     say: Callable[[str], None]
+    vault: tuple[str, ...] = ()
+    """The agents' options for Vault."""
     gateways: dict[str, Gateway] = field(default_factory=dict)
     configs: dict[str, TenantConfig] = field(default_factory=dict)
     _ports: dict[str, int] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class Fleet:
         ]  # fmt: skip
         if self.secrets is not None:
             argv += ["--secrets", str(self.secrets)]
+        argv += self.vault
         return Commands(agent=Command(argv=tuple(argv), cwd=place.run), admin_socket=ADMIN_SOCKET)
 
 
