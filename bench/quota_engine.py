@@ -3,7 +3,6 @@
 Eight limits apply to each call, as in examples/acme: four of the tenant, two of a team, two of a
 user, each user with counters of its own. Medians of rounds; the machine should be quiet.
 """
-# ruff: noqa: INP001, T201 - a script that prints a table
 
 import argparse
 import statistics

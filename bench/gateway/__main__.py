@@ -11,7 +11,6 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +50,13 @@ def cases(scale: float) -> list[Case]:
     ]
 
 
-def measure(run: Callable[[], Round], pids: list[int], per: int) -> tuple[list[float], Round]:
+def measure(port: int, request: bytes, case: Case, pids: list[int]) -> tuple[list[float], Round]:
     """Processor seconds of each process per request (or event), and the round itself."""
     before = [cpu(pid) for pid in pids]
-    done = run()
+    done = asyncio.run(send(port, request, case))
     if done.failures:
         raise SystemExit(f"{done.failures} requests failed: the figures would be wrong")
-    units = len(done.seconds) * per
+    units = len(done.seconds) * case.per
     return [(cpu(pid) - start) / units for pid, start in zip(pids, before, strict=True)], done
 
 
@@ -84,14 +83,9 @@ def main() -> int:
                     request = prepared(PATH, token, case.body)
                     rounds = []
                     for index in range(chosen.rounds + 1):
-                        base, _ = measure(
-                            lambda: asyncio.run(send(plain_port, request, case)), [plain], case.per
-                        )
-                        ours, done = measure(
-                            lambda: asyncio.run(send(chosen.port, request, case)),
-                            [gateway.envoy, gateway.agent],
-                            case.per,
-                        )
+                        base, _ = measure(plain_port, request, case, [plain])
+                        both = [gateway.envoy, gateway.agent]
+                        ours, done = measure(chosen.port, request, case, both)
                         if index:
                             rounds.append((base[0], *ours, len(done.seconds) / done.wall))
                     results[case.name] = summary(rounds)

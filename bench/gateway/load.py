@@ -34,7 +34,7 @@ class Client(asyncio.Protocol):
         if self.done is not None and not self.done.done():
             self.done.set_result(self.parser.get_status_code())
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if self.done is not None and not self.done.done():
             self.done.set_result(0)
 

@@ -108,13 +108,13 @@ def compile_timeouts(timeouts: Timeouts | None, attempts: int, out: Report) -> T
             "timeouts.firstByte is longer than the attempt or the request, which end first",
             cure="make firstByte at most backendRequest and request",
         )
-    kept = silence_ms(compiled, attempts)
-    if compiled.stream_idle_ms and kept > compiled.stream_idle_ms:
+    wished, kept = compiled.stream_idle_ms, silence_ms(compiled, attempts)
+    if wished and kept > wished:
         out.note(
             "spec.timeouts.streamIdle",
             Reason.TIMEOUT_WIDENED,
-            f"a silent stream is cut after {kept / 1000:g} s, not {compiled.stream_idle_ms / 1000:g} s: until "
-            "then one of its attempts may still wait for its first byte",
+            f"a silent stream is cut after {kept / 1000:g} s, not {wished / 1000:g} s: until then one "
+            "of its attempts may still wait for its first byte",
             cure=f"lower firstByte or maxAttempts, or write streamIdle: {kept / 1000:g}s",
         )
     return compiled
