@@ -113,8 +113,8 @@ def compile_timeouts(timeouts: Timeouts | None, attempts: int, out: Report) -> T
         out.note(
             "spec.timeouts.streamIdle",
             Reason.TIMEOUT_WIDENED,
-            f"a silent stream is cut after {kept / 1000:g} s, not {wished / 1000:g} s: until then one "
-            "of its attempts may still wait for its first byte",
+            f"a silent stream is cut after {kept / 1000:g} s, not {wished / 1000:g} s: until then "
+            "one of its attempts may still wait for its first byte",
             cure=f"lower firstByte or maxAttempts, or write streamIdle: {kept / 1000:g}s",
         )
     return compiled
