@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test rotation fuzz lint format lock venv clean
+.PHONY: help quickstart test e2e rotation fuzz lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -19,7 +19,7 @@ SEED ?= 1
 export PYTHON
 
 help:  ## Show what there is to do.
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z0-9]+:.*##' Makefile | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 20
 
 quickstart: $(STAMP)  ## Serve examples/quickstart on 127.0.0.1:8080, with a built-in provider.
 	@exec .venv/bin/bailiwick up --file examples/quickstart --echo \
@@ -31,6 +31,11 @@ test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
 	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/go.lock; }
 	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
 	@.venv/bin/python -m pytest $(ARGS)
+
+e2e: $(STAMP)  ## The main line on the test cluster that KUBECONFIG names: docs/install.md.
+	@[ -n "$${KUBECONFIG:-}" ] || { echo "e2e: set KUBECONFIG to that of a cluster for tests"; exit 1; }
+	@[ "$${E2E_IMAGES:-}" = loaded ] || tests/e2e/images
+	@.venv/bin/python -m pytest tests/e2e/main_line.py -x -v -s $(ARGS)
 
 rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minute.
 	@echo "A real Vault, Envoy and agent; about a minute and a half …"

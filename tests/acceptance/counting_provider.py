@@ -310,12 +310,13 @@ async def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--name", required=True)
     options.add_argument("--log", type=Path, required=True)
+    options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=0)
     chosen = options.parse_args()
     provider = Provider(chosen.name, chosen.log)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(provider), "127.0.0.1", chosen.port, backlog=1024
+        lambda: Connection(provider), chosen.host, chosen.port, backlog=1024
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     stop = asyncio.Event()

@@ -1,0 +1,288 @@
+"""From `helm install` to a call's row, and back to nothing: each step stands on the one before.
+
+Not collected by `make test`: `make e2e` runs it against the cluster that KUBECONFIG names.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from e2e.client import Cluster, CommandError, condition, repository, until
+from e2e.conftest import Story
+from e2e.world import (
+    MODELS,
+    MONITORING,
+    PROVIDERS,
+    RELEASE,
+    SYSTEM,
+    TENANT_NAMESPACE,
+    WORKLOADS,
+    acme,
+    helm,
+    providers,
+    scraper,
+    workloads,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+PER_MINUTE = 30
+"""Quota/each-user of examples/acme."""
+
+VALUES = {
+    "gateway": {
+        "drainSeconds": 5,
+        "network": {
+            "monitoring": [{"namespaceLabels": {"kubernetes.io/metadata.name": MONITORING}}]
+        },
+    }
+}
+
+
+def call(cluster: Cluster, story: Story, workload: str, *arguments: str) -> list[dict[str, Any]]:
+    """The workload calls with its own token; what came."""
+    printed = cluster(
+        "exec",
+        f"--namespace={TENANT_NAMESPACE}",
+        f"deployment/{workload}",
+        "--",
+        "python",
+        "/code/call.py",
+        *arguments,
+    )
+    outcomes: list[dict[str, Any]] = json.loads(printed)
+    story.calls.setdefault(workload, []).extend(outcomes)
+    return outcomes
+
+
+def seen_by(cluster: Cluster, provider: str) -> list[dict[str, Any]]:
+    """The attempts that this provider counted."""
+    where = (f"--namespace={MODELS}", f"deployment/{provider}")
+    printed = cluster("exec", *where, "--", "sh", "-c", "touch /tmp/calls; cat /tmp/calls")
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+def metrics(cluster: Cluster) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """The gateway's metrics, as a scraper in the monitoring namespace gets them."""
+    pods = cluster.items(
+        "pods", f"--namespace={TENANT_NAMESPACE}", "-l", "app.kubernetes.io/name=bailiwick-gateway"
+    )
+    address = f"http://{pods[0]['status']['podIP']}:9090/metrics"
+    text = fetch(cluster, address)
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+    return found
+
+
+def fetch(cluster: Cluster, address: str) -> str:
+    """What a pod of the monitoring namespace gets from this address."""
+    code = (
+        "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode())"
+    )
+    where = (f"--namespace={MONITORING}", "deployment/scraper")
+    return cluster("exec", *where, "--", "python", "-c", code, address)
+
+
+def total(found: dict[str, list[tuple[dict[str, str], float]]], name: str, **labels: str) -> float:
+    """Sum of the metric's samples that have these labels."""
+    return sum(value for had, value in found.get(name, ()) if labels.items() <= had.items())
+
+
+def until_programmed(cluster: Cluster, kind: str, name: str) -> None:
+    """Return once the resource's newest generation is what every ready gateway serves."""
+    for what in ("Accepted", "Programmed"):
+        until(
+            lambda: condition(
+                cluster.get(f"{kind}.bailiwick.dev", name, f"--namespace={TENANT_NAMESPACE}"),
+                what,  # noqa: B023 - used before the next turn
+            ),
+            lambda seen: seen[0] == "True",
+            what=f"{kind}/{name} {what}",
+            seconds=180,
+        )
+
+
+def test_helm_installs_the_operator(cluster: Cluster, images: dict[str, str]) -> None:
+    """`helm install` ends with a ready operator, and `helm test` reaches its config stream."""
+    image = {
+        part: {"repository": images[part], "tag": images["tag"]} for part in ("operator", "gateway")
+    }
+    helm(
+        "install",
+        RELEASE,
+        str(repository() / "helm" / "bailiwick"),
+        "--set-json",
+        f"image={json.dumps(image)}",
+        "--set-json",
+        f"gateway={json.dumps(VALUES['gateway'])}",
+        "--wait",
+        "--timeout",
+        "200s",
+    )
+    helm("test", RELEASE)
+
+
+def test_a_tenant_gets_its_gateway(cluster: Cluster, images: dict[str, str]) -> None:
+    """Resources of examples/acme are accepted, and served by a gateway in the namespace."""
+    gateway, caller = (f"{images[part]}:{images['tag']}" for part in ("gateway", "caller"))
+    cluster.apply([*providers(gateway), *workloads(caller), *scraper(caller)])
+    cluster.apply(acme())
+    for name in PROVIDERS:
+        cluster.ready(f"--namespace={MODELS}", f"deployment/{name}")
+    for name in (*WORKLOADS, "stranger"):
+        cluster.ready(f"--namespace={TENANT_NAMESPACE}", f"deployment/{name}")
+    cluster.ready(f"--namespace={MONITORING}", "deployment/scraper")
+    until_programmed(cluster, "tenant", "acme")
+    for name in ("fast", "smart"):
+        until_programmed(cluster, "modelroute", name)
+    until_programmed(cluster, "modelquota", "each-user")
+
+
+def test_applying_again_changes_nothing(cluster: Cluster) -> None:
+    """GitOps sees no drift: the operator writes into nobody's spec."""
+    printed = cluster.apply(acme()).splitlines()
+
+    assert printed
+    assert all(line.endswith(" unchanged") for line in printed), printed
+
+
+def test_a_workload_calls_with_its_own_token(cluster: Cluster, story: Story) -> None:
+    """JSON and stream through the openai package, without a key, both with their usage."""
+    (plain,) = call(cluster, story, "ranking-api", "fast")
+    (streamed,) = call(cluster, story, "ranking-api", "fast", "--stream")
+    (premium,) = call(cluster, story, "ranking-api", "smart")
+
+    for answer in (plain, streamed, premium):
+        assert answer["status"] == 200, answer
+        assert answer["text"] == " w" * 7
+        assert answer["usage"]["completion_tokens"] == 7
+    attempts = seen_by(cluster, "openai")
+    assert [one["model"] for one in attempts] == ["gpt-5-mini", "gpt-5-mini", "gpt-5"]
+    assert [one["stream"] for one in attempts] == [False, True, False]
+    assert {one["authorization"] for one in attempts} == {""}, "the caller's token left the cluster"
+
+
+@pytest.mark.parametrize(
+    ("workload", "model", "code"),
+    [
+        ("stranger", "fast", "service_account_not_bound"),
+        ("helpdesk-bot", "smart", "model_not_allowed"),
+    ],
+)
+def test_who_may_not_is_refused(
+    cluster: Cluster, story: Story, workload: str, model: str, code: str
+) -> None:
+    """An account that the Tenant binds to no team, and a team without the model, get a 403."""
+    (answer,) = call(cluster, story, workload, model)
+
+    assert (answer["status"], answer["code"]) == (403, code), answer
+
+
+def test_limits_refuse(cluster: Cluster, story: Story) -> None:
+    """Of 40 calls in a minute 30 go out, to the call; the others are told when to come again."""
+    before = len(seen_by(cluster, "openai"))
+    outcomes = call(cluster, story, "helpdesk-bot", "fast", f"--times={PER_MINUTE + 10}")
+
+    statuses = [one["status"] for one in outcomes]
+    assert statuses == [200] * PER_MINUTE + [429] * 10, outcomes[-1]
+    refused = outcomes[PER_MINUTE:]
+    assert {one["code"] for one in refused} == {"rate_limit_exceeded"}
+    assert all(int(one["retry_after"]) >= 1 for one in refused)
+    assert len(seen_by(cluster, "openai")) - before == PER_MINUTE
+
+
+def test_metrics_and_rows_agree_with_the_provider(cluster: Cluster, story: Story) -> None:
+    """Scraped from another namespace: one settled row for each attempt, to the token, with cost."""
+    attempts = [one for name in PROVIDERS for one in seen_by(cluster, name)]
+    found = until(
+        lambda: metrics(cluster),
+        lambda seen: (
+            total(seen, "bailiwick_attempts_total", state="settled") == len(attempts)
+            and total(seen, "bailiwick_ledger_waiting_rows") == 0
+        ),
+        what=f"{len(attempts)} settled rows in the ledger",
+    )
+
+    assert len(attempts) == len(story.served)
+    assert total(found, "bailiwick_attempts_total") == len(attempts)
+    for kind, key in (("input", "prompt_tokens"), ("output", "completion_tokens")):
+        used = sum(one["usage"][key] for one in story.served)
+        assert total(found, "bailiwick_tokens_total", kind=kind) == used
+    assert total(found, "bailiwick_cost_total", currency="USD", model="gpt-5-mini") > 0
+    assert total(found, "bailiwick_cost_total", currency="USD", model="gpt-5") > 0
+    assert total(found, "bailiwick_limit_refusals_total", team="support") == 10
+    assert total(found, "bailiwick_ledger_failing_seconds") == 0
+
+
+def test_the_gateway_is_nobodys_to_look_into(cluster: Cluster) -> None:
+    """Not even an administrator executes in the gateway, and no other namespace calls it."""
+    where = (f"--namespace={TENANT_NAMESPACE}", "deployment/bailiwick-gateway")
+    with pytest.raises(CommandError, match="nobody looks into a gateway pod"):
+        cluster("exec", *where, "--", "id")
+    with pytest.raises(CommandError, match=r"timed out|refused"):
+        fetch(cluster, f"http://bailiwick.{TENANT_NAMESPACE}.svc/healthz")
+
+
+def test_a_changed_route_changes_the_calls(cluster: Cluster, story: Story) -> None:
+    """Once `Programmed` speaks of the new generation, the next call goes to the new backend."""
+    route = next(
+        one for one in acme() if one["kind"] == "ModelRoute" and one["metadata"]["name"] == "fast"
+    )
+    openai, vllm = route["spec"]["backends"]
+    vllm.pop("priority")
+    openai["priority"] = 1
+    openai.pop("weight")
+    route["spec"]["backends"] = [vllm, openai]
+    before = len(seen_by(cluster, "vllm"))
+    cluster.apply([route])
+    until_programmed(cluster, "modelroute", "fast")
+
+    (answer,) = call(cluster, story, "ranking-api", "fast")
+
+    assert answer["status"] == 200, answer
+    assert len(seen_by(cluster, "vllm")) == before + 1
+    assert seen_by(cluster, "vllm")[-1]["model"] == "qwen3-30b"
+
+
+def test_a_deleted_tenant_leaves_nothing(cluster: Cluster, story: Story) -> None:
+    """No call is served any more, then all that the operator made is gone; the routes stay."""
+    cluster("delete", "tenant.bailiwick.dev/acme")
+    until(
+        lambda: call(cluster, story, "ranking-api", "fast"),
+        lambda seen: seen[0]["status"] in (0, 403),
+        what="calls are refused",
+        seconds=30,
+    )
+    kinds = (
+        "tenantbindings.bailiwick.dev,deployments,pods,services,configmaps,serviceaccounts,"
+        "networkpolicies,poddisruptionbudgets,roles,rolebindings"
+    )
+    until(
+        lambda: cluster(
+            "get",
+            kinds,
+            f"--namespace={TENANT_NAMESPACE}",
+            "-l",
+            "bailiwick.dev/owned=true",
+            "--ignore-not-found",
+            "-o",
+            "name",
+        ).split(),
+        lambda left: not left,
+        what="everything is gone",
+        seconds=200,
+    )
+
+    routes = cluster("get", "modelroutes", f"--namespace={TENANT_NAMESPACE}", "-o", "name")
+    assert len(routes.split()) == 2
+
+
+def test_uninstall_keeps_what_was_written(cluster: Cluster) -> None:
+    """`helm uninstall` takes the operator and its policies; routes and quotas stay readable."""
+    helm("uninstall", RELEASE, "--wait", "--timeout", "120s")
+
+    assert not cluster("get", "deployments", f"--namespace={SYSTEM}", "-o", "name").strip()
+    policies = cluster("get", "validatingadmissionpolicies", "-o", "name").split()
+    assert not [one for one in policies if "/bailiwick-" in one]
+    assert len(cluster.items("modelroutes", f"--namespace={TENANT_NAMESPACE}")) == 2
