@@ -78,7 +78,8 @@ def lines(body: bytes) -> list[bytes]:
 def usages(body: bytes) -> Iterator[bytes]:
     """Usage objects of the stream's events, in order, by a strict reader of JSON."""
     for line in lines(body):
-        if line.startswith(b"data:"):
+        # No provider escapes the name; usage that came so would be estimated.
+        if line.startswith(b"data:") and b'"usage"' in line:
             try:
                 found = read(line[5:]).get("usage")
             except Refused:
@@ -89,7 +90,7 @@ def usages(body: bytes) -> Iterator[bytes]:
 
 def alone(line: bytes) -> bool:
     """True for an event with usage and nothing else for the caller."""
-    if not line.startswith(b"data:"):
+    if not line.startswith(b"data:") or b'"usage"' not in line:
         return False
     try:
         read(line[5:])
