@@ -1,4 +1,3 @@
-# ruff: noqa: D102 -- callbacks of asyncio and httptools: their names say when they are called
 """The callers: they send a run's calls, some hang up, and each writes down what it saw."""
 
 import asyncio
@@ -161,7 +160,7 @@ def _seen(
     call: Call, body: bytes, *, sent: float, end: str, connection: Connection | None = None
 ) -> Seen:
     status = connection.status if connection is not None else 0
-    error = _error(connection) if connection is not None and status >= 400 else {}  # noqa: PLR2004 -- HTTP's first error
+    error = _error(connection) if connection is not None and status >= 400 else {}
     return Seen(
         call=call.number,
         user=call.user,

@@ -50,4 +50,4 @@ def _fine(seen: Seen) -> bool:
         return seen.code == "told"
     if seen.kind in LEAVING and seen.end == "left":
         return True
-    return seen.status == 200 and seen.end == "complete"  # noqa: PLR2004 -- plain HTTP
+    return seen.status == 200 and seen.end == "complete"

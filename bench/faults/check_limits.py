@@ -171,7 +171,7 @@ def _refusals(
             unsaid.append(f"call {seen.call}: needs {need}, told {seen.limit['requested']}")
         most = _bound(rule, uses.get(key, []), seen, Use.most, widest=True)
         least = _bound(rule, uses.get(key, []), seen, Use.least, widest=False)
-        if rule.kind != CONCURRENT and timeline.stepped(seen.sent) and WINDOWS[rule.kind] < 100:  # noqa: PLR2004 -- a sliding window
+        if rule.kind != CONCURRENT and timeline.stepped(seen.sent) and WINDOWS[rule.kind] < 100:
             undecided += 1
         elif most + need <= amount:
             false.append(

@@ -136,7 +136,7 @@ def _call(chooser: random.Random, number: int, kind: Kind) -> Call:
         told=told,
         leave_s=leave_s,
         leave_events=leave_events,
-        abrupt=chooser.random() < 0.5,  # noqa: PLR2004 -- a coin
+        abrupt=chooser.random() < 0.5,
     )
 
 

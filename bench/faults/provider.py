@@ -1,4 +1,3 @@
-# ruff: noqa: D102 -- callbacks of asyncio and httptools: their names say when they are called
 """A provider that writes down each attempt when it begins, and lies, cuts and fails as told.
 
 Run as a program; it prints its port. Its log has a line when an attempt's head has been read and
@@ -132,7 +131,7 @@ class Answer:
         if self.lie == "hang_up":
             connection.transport.close()
             return {**facts, "end": "hang_up", "status": 0}
-        if status != 200:  # noqa: PLR2004 -- HTTP's plain success
+        if status != 200:
             error = {"error": {"message": "told to fail", "type": "server_error", "code": "told"}}
             sent = connection.write(reply(json.dumps(error).encode(), status=status))
             return {**facts, "end": "complete" if sent else "caller_left"}

@@ -1,5 +1,4 @@
 """The processes of a run: `bailiwick up`, its agent and Envoy, and the providers."""
-# ruff: noqa: S603 -- the command lines are this program's own
 
 import asyncio
 import contextlib
@@ -195,7 +194,7 @@ class World:
     async def ready(self) -> bool:
         """True where a call would be admitted."""
         status, _ = await get(self.port, "/readyz", timeout=1)
-        return status == 200  # noqa: PLR2004 -- plain HTTP
+        return status == 200
 
     def tokens(self) -> dict[str, str]:
         """A development token for each user."""

@@ -26,6 +26,10 @@ class Books:
         """
         await self.accounting.book.open(intent)
 
+    async def abandon(self, key: AttemptKey) -> None:
+        """Void an open attempt whose admission was told to nobody."""
+        await self.accounting.book.abandon(key)
+
     async def ended(self, key: AttemptKey, timeout: float) -> bool:  # noqa: ASYNC109 -- the book's own signature
         """True as soon as the attempt has its row, False after `timeout` seconds without."""
         return await self.accounting.book.ended(key, timeout)

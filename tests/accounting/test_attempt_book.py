@@ -265,6 +265,21 @@ def test_caller_who_left_during_admission_is_voided() -> None:
     run(main())
 
 
+def test_an_admission_that_nobody_heard_of_is_voided() -> None:
+    """At once, with its row; what is not open is left alone."""
+    desk = Desk()
+
+    async def story() -> None:
+        await desk.book.open(intent("s"))
+        await desk.book.abandon(("s", 2))
+        await desk.book.abandon(("s", 1))
+        await desk.book.abandon(("s", 1))
+
+    run(story())
+    assert [(row.state, row.reason) for row in desk.ledger.rows] == [(RowState.VOID, "never_left")]
+    assert (desk.store.posted, desk.book.in_flight) == ([(("s", 1), None)], 0)
+
+
 def test_unwritable_journal_opens_nothing() -> None:
     """Without an intent in the journal there is no attempt; a disk that fails late voids it."""
 

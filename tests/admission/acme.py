@@ -181,12 +181,16 @@ class Accounts:
         self.intents: list[Intent] = []
         self.writable = True
         self.waited: list[AttemptKey] = []
+        self.abandoned: list[AttemptKey] = []
         self.on_catch_up: Callable[[], None] = lambda: None
 
     async def open(self, intent: Intent) -> None:
         if not self.writable:
             raise JournalUnwritableError("disk full")
         self.intents.append(intent)
+
+    async def abandon(self, key: AttemptKey) -> None:
+        self.abandoned.append(key)
 
     async def ended(self, key: AttemptKey, timeout: float) -> bool:  # noqa: ASYNC109 -- the book's own signature
         self.waited.append(key)

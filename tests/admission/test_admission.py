@@ -17,10 +17,11 @@ from admission.acme import (
     error,
     keyed,
     limit,
+    payload,
     provider,
 )
 
-from bailiwick_sidecar.admission.answer import Answer
+from bailiwick_sidecar.admission.answer import Answer, Request
 from bailiwick_sidecar.admission.tables import Tables, live, tables
 from bailiwick_sidecar.names import backend_code, route_code
 from bailiwick_sidecar.quota.model import Amounts
@@ -214,6 +215,30 @@ def test_a_further_attempt_has_its_own_model_key_and_cap() -> None:
     assert admission.accounts.waited == [("s-1", 1)]
     second = admission.accounts.intents[1]
     assert (second.key, second.backend, second.output_bound) == (("s-1", 2), "b", 2048)
+
+
+def test_what_nobody_hears_of_is_given_back() -> None:
+    """Envoy died with its question on the way: without an answer no attempt can leave."""
+    admission = Admission()
+
+    async def asked(path: str, *, gone: bool, **headers: str) -> int:
+        body = {"path": "/v1/chat/completions", "size": 9, "opaque": False, "model": "fast"}
+        request = Request(
+            "POST",
+            path,
+            {"x-bw-id": "s-1", "x-bw-jwt": payload(claims()), **headers},
+            json.dumps(body).encode(),
+            lambda: gone,
+        )
+        return (await admission.front(request)).status
+
+    assert asyncio.run(asked("/admit", gone=False)) == 200
+    assert admission.accounts.abandoned == []
+    further = {"x-bw-attempt": "2", "x-bw-backend": B}
+    assert asyncio.run(asked("/attempt", gone=True, **further)) == 200
+    assert admission.accounts.abandoned == [("s-1", 2)]
+    assert asyncio.run(asked("/admit", gone=True)) == 200
+    assert admission.accounts.abandoned == [("s-1", 2), ("s-1", 1)]
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,38 @@ def test_a_dead_sockets_file_is_replaced_and_a_living_one_is_not(tmp_path: Path)
     assert path.read_text() == "not a socket"
 
 
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_handler_learns_that_who_asked_is_gone(tmp_path: Path, loop: str) -> None:
+    """At once: the loop may be busy, and a proxy that died has asked while it was."""
+    path = tmp_path / "s"
+    found: list[bool] = []
+
+    async def scenario() -> None:
+        asked = asyncio.Event()
+
+        async def handler(request: Request) -> Answer:
+            found.append(request.gone())
+            caller.close()
+            # No suspension in between: nothing has been read from the socket since.
+            found.append(request.gone())
+            asked.set()
+            return Answer(200)
+
+        server = HttpServer(handler)
+        await server.listen_unix(path)
+        caller = socket.socket(socket.AF_UNIX)
+        caller.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(caller, str(path))
+        await asyncio.get_running_loop().sock_sendall(caller, b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.wait_for(asked.wait(), 5)
+        await server.close()
+
+    factory = uvloop.new_event_loop if loop == "uvloop" else asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(scenario())
+    assert found == [False, True]
+
+
 def test_closing_lets_an_answer_under_way_be_finished(tmp_path: Path) -> None:
     """What was asked before the end is answered; what comes after is not read."""
     path = tmp_path / "s"

@@ -118,6 +118,12 @@ class AttemptBook:
         self._open.setdefault(intent.key[0], {})[intent.key[1]] = intent
         self._count += 1
 
+    async def abandon(self, key: AttemptKey) -> None:
+        """Void an open attempt whose admission was told to nobody: it can't leave."""
+        intent = self._open.get(key[0], {}).get(key[1])
+        if intent is not None:
+            await self._finish(intent, None, RequestEnd(id=key[0], n=0))
+
     async def on_record(self, record: Record, mark: int = 0) -> None:
         """Take in a record of Envoy's log.
 

@@ -7,12 +7,14 @@ from bailiwick_sidecar.admission.admit import admit
 from bailiwick_sidecar.admission.answer import Answer, Request
 from bailiwick_sidecar.admission.attempt import attempt
 from bailiwick_sidecar.admission.errors import refused, shown
-from bailiwick_sidecar.admission.gate import Gate
+from bailiwick_sidecar.admission.gate import Gate, stream_id
 from bailiwick_sidecar.admission.models import models
 from bailiwick_sidecar.admission.usage import usage
 
 AGENT_HEADER: Final = b"x-bw-agent: 1\r\n"
 """On every answer: without it Envoy's Lua knows that the call failed on the way."""
+
+OK: Final = 200
 
 Paths = Mapping[tuple[str, str], Callable[[Gate, Request], Awaitable[Answer]]]
 
@@ -39,10 +41,22 @@ class Front:
         """
         handler = PATHS.get((request.method, request.path))
         if handler is not None:
-            return await handler(self._gate, request)
+            answer = await handler(self._gate, request)
+            if request.method == "POST" and answer.status == OK and request.gone():
+                await self._forget(request)
+            return answer
         if request.path == "/readyz":
             return ready_answer(self._readiness())
         raise refused("not_found", path=shown(request.path))
+
+    async def _forget(self, request: Request) -> None:
+        """Give back what was admitted for somebody who is gone: without an answer nothing leaves.
+
+        Envoy may have died with its question on the way. The attempt would then be younger than
+        the next Envoy, and wait for a record until its deadline.
+        """
+        number = int(request.headers.get("x-bw-attempt", "1"))
+        await self._gate.accounts.abandon((stream_id(request), number))
 
 
 def ready_answer(reasons: tuple[str, ...]) -> Answer:

@@ -17,6 +17,10 @@ class Accounts(Protocol):
         """
         ...
 
+    async def abandon(self, key: AttemptKey) -> None:
+        """Void an open attempt whose admission was told to nobody: it can't leave."""
+        ...
+
     async def ended(self, key: AttemptKey, timeout: float) -> bool:  # noqa: ASYNC109 -- the book's own signature
         """True as soon as the attempt has its row, False after `timeout` seconds without."""
         ...

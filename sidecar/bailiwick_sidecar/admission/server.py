@@ -6,6 +6,7 @@ their order, every size bounded.
 
 import asyncio
 import logging
+import select
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -173,6 +174,7 @@ class Connection(asyncio.Protocol):
             path=self._target.decode("latin-1").partition("?")[0],
             headers=self._headers,
             body=b"".join(self._chunks),
+            gone=self.gone,
         )
         keep = self._parser.should_keep_alive()
         self._begin()
@@ -247,6 +249,14 @@ class Connection(asyncio.Protocol):
             self._idle = loop.call_later(self._bounds.idle_seconds, self.cut)
 
     # --- closing ---
+
+    def gone(self) -> bool:
+        """True where the other end has closed, also if the loop has not come to notice."""
+        if self._transport is None or self._transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def finish(self) -> asyncio.Task[None] | None:
         """Take no further request; the task that still answers, if one does."""
