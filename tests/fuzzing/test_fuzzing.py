@@ -1,7 +1,7 @@
 """Ten thousand inputs each time; `make fuzz` has more. A seed repeats what it found."""
 
 import pytest
-from fuzz_kit import bodies, resources, streams
+from fuzz_kit import bodies, reference, resources, streams
 from fuzz_kit.scripts import Scripts
 
 
@@ -14,6 +14,21 @@ def scripts() -> Scripts:
 def test_no_body_is_taken_that_a_strict_parser_refuses(scripts: Scripts) -> None:
     """Nor refused that it takes, told wrongly to the agent, or changed beyond the edits."""
     assert 1500 < bodies.run(scripts, "test", 8000) < 6500
+
+
+def test_no_byte_slips_through_a_run_of_plain_ones(scripts: Scripts) -> None:
+    """Each byte at each place of a long string: taken where a strict parser takes it."""
+    for at in range(40):
+        for byte in range(256):
+            text = bytearray(b"a" * 40)
+            text[at] = byte
+            body = b'{"model":"m","messages":[],"user":"%b"}' % text
+            try:
+                reference.read(body)
+            except reference.Refused:
+                assert scripts.call(body).status == 400, body
+            else:
+                assert scripts.call(body).sent is not None, body
 
 
 def test_no_stream_loses_a_byte_or_its_usage(scripts: Scripts) -> None:
@@ -33,6 +48,10 @@ PLANTED = {
     "deeper": ("local MAX_DEPTH = 64", "local MAX_DEPTH = 66"),
     "trailing bytes pass": ('if c then refuse("something behind the object", i) end', ""),
     "control characters pass": ("elseif c < 32 then", "elseif c < 9 then"),
+    "control characters pass in a run": ("band(tobit(b - 0x20202020), bnot(b))", "0"),
+    "high bytes pass in a run": ("bor(a, b,", "bor(0, b,"),
+    "quotes pass in a run": ("band(tobit(b_quote - 0x01010101), bnot(b_quote))", "0"),
+    "backslashes pass in a run": ("band(tobit(a_slash - 0x01010101), bnot(a_slash))", "0"),
     "numbers of any size": ("value == huge or", ""),
     "member name misread": ("if escaped then name = unescape(name) end", ""),
     "usage option breaks": ('(next(options) and "," or "")', '","'),

@@ -5,15 +5,23 @@
 -- (also when escaped, or differing in case alone), lone surrogates, numbers beyond a double,
 -- nesting over 64, a byte order mark, invalid UTF-8.
 --
--- string.byte in a plain loop is compiled by LuaJIT (0.5 ns a byte); patterns with character
--- classes are interpreted (8 ns a byte).
+-- Loops over bytes are compiled by LuaJIT (1 ns a byte, 0.3 where words are looked at); patterns
+-- with character classes are interpreted (8 ns a byte).
 local json = {}
 
 local byte, char, find, gsub, lower, sub = string.byte, string.char, string.find, string.gsub, string.lower, string.sub
 local floor, huge = math.floor, math.huge
 local concat = table.concat
+local band, bnot, bor, bxor, tobit = bit.band, bit.bnot, bit.bor, bit.bxor, bit.tobit
+
+local ffi = require("ffi")
+local cast = ffi.cast
+local chars, bytes, words = ffi.typeof("const char *"), ffi.typeof("const uint8_t *"), ffi.typeof("const int32_t *")
 
 local MAX_DEPTH = 64
+
+-- How many plain bytes in a row make it likely that many follow.
+local RUN = 12
 
 -- Errors are tables, so that they can't be taken for a fault of the script.
 local function refuse(what, i)
@@ -71,24 +79,51 @@ local function escape_end(s, i)
   return i + 12
 end
 
+-- Index of the first pair of words, from byte i on, that does not consist of plain bytes alone: no
+-- quote, backslash or control character, none over 127. Or where less than a pair is left of s.
+-- A byte of w is less than n where w - n borrows in it and w itself has no high bit there.
+local function plain_end(s, i)
+  local w = cast(words, cast(chars, s) + (i - 1))
+  local k, last = 0, floor((#s - i + 1) / 4) - 2
+  while k <= last do
+    local a, b = w[k], w[k + 1]
+    local a_quote, b_quote = bxor(a, 0x22222222), bxor(b, 0x22222222)
+    local a_slash, b_slash = bxor(a, 0x5C5C5C5C), bxor(b, 0x5C5C5C5C)
+    local found = bor(a, b,
+      band(tobit(a - 0x20202020), bnot(a)), band(tobit(b - 0x20202020), bnot(b)),
+      band(tobit(a_quote - 0x01010101), bnot(a_quote)), band(tobit(b_quote - 0x01010101), bnot(b_quote)),
+      band(tobit(a_slash - 0x01010101), bnot(a_slash)), band(tobit(b_slash - 0x01010101), bnot(b_slash)))
+    if band(found, 0x80808080) ~= 0 then break end
+    k = k + 2
+  end
+  return i + 4 * k
+end
+
 -- Index of the closing quote of the string whose opening quote stands before i; true as second
 -- value where the string holds an escape.
 local function string_end(s, i)
-  local escaped = false
-  local c = byte(s, i)
+  -- LuaJIT puts a zero behind each string: the end is met as a control character.
+  local escaped, p, from = false, cast(bytes, s) - 1, i
+  local c = p[i]
   while c ~= 34 do
-    if not c then refuse("an unterminated string", i) end
     if c == 92 then
       escaped = true
-      i = escape_end(s, i)
+      local d = p[i + 1]
+      i = (d == 34 or d == 92 or d == 110) and i + 2 or escape_end(s, i)
+      from = i
     elseif c < 32 then
-      refuse("a control character in a string", i)
+      refuse(i > #s and "an unterminated string" or "a control character in a string", i)
     elseif c < 128 then
       i = i + 1
+      if i - from == RUN then
+        i = plain_end(s, i)
+        from = i
+      end
     else
       i = rune_end(s, i, c)
+      from = i
     end
-    c = byte(s, i)
+    c = p[i]
   end
   return i, escaped
 end
