@@ -2,6 +2,7 @@
 
 from bailiwick_contract.v1.tenant_config_pb2 import (
     Backend,
+    Credential,
     Fallback,
     Issuer,
     Provider,
@@ -47,7 +48,13 @@ def config(ports: dict[str, int], *routes: Route) -> TenantConfig:
         namespace="acme-prod",
         issuers=[Issuer(name="corp", issuer="https://idp.test", audiences=["llm"])],
         providers=[
-            Provider(name=f"P/{name}", host="127.0.0.1", port=port, path="/base/v9")
+            Provider(
+                name=f"P/{name}",
+                host="127.0.0.1",
+                port=port,
+                path="/base/v9",
+                credential=Credential(type=Credential.TYPE_NONE),
+            )
             for name, port in ports.items()
         ],
         routes=list(routes),
