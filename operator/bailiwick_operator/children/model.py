@@ -39,7 +39,6 @@ class Vault(Part, frozen=True, kw_only=True):
 
     `audience` is that of the projected token with which they log in. `ca_bundle` is PEM, empty for
     the image's trust store. `peer` lets a Vault inside the cluster through the network policy.
-    With `manage` the operator writes each tenant's policy and role.
     """
 
     address: str = ""
@@ -52,7 +51,6 @@ class Vault(Part, frozen=True, kw_only=True):
     max_stale_seconds: float = 86400.0
     max_age_seconds: float = 7776000.0
     peer: Peer | None = None
-    manage: bool = False
 
 
 class GatewaySettings(Part, frozen=True, kw_only=True):
