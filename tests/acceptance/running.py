@@ -8,12 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import yaml
 
 BIN = Path(sys.executable).parent
@@ -48,15 +47,11 @@ def wait_for(what: str, probe: Callable[[], T | None], seconds: float = 30) -> T
 
 def get(url: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
     """Status and body of a GET; status 0 where nobody answers."""
-    request = urllib.request.Request(url, headers=headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
+        answer = httpx.get(url, headers=headers, timeout=5)
+    except httpx.HTTPError:
         return 0, b""
+    return answer.status_code, answer.content
 
 
 class CountingProvider:

@@ -114,6 +114,10 @@ class VaultServer:
     def frozen(self) -> Iterator[None]:
         """It accepts connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
+        # The signal is on its way: until every thread stands, an answer may still come.
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            while (task / "stat").read_text().rpartition(")")[2].split()[0] != "T":
+                time.sleep(0.001)
         try:
             yield
         finally:
