@@ -138,7 +138,7 @@ def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
     That is when Envoy died, a clock was moved, or the disk that Envoy writes to was full.
     """
     times = [
-        (fault.began, fault.lifted if fault.kind in DISK_FAULTS else fault.began)
+        (fault.began, fault.lifted)
         for fault in evidence.faults
         if fault.kind in ENVOY_DIES | CLOCK_FAULTS
         or (evidence.own_disk and fault.kind in DISK_FAULTS)
@@ -147,7 +147,7 @@ def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
         seen.call
         for begin, end in times
         for seen in evidence.seen
-        if seen.sent - FLUSH_S <= end and begin <= seen.ended + FLUSH_S
+        if seen.sent <= end and begin <= seen.ended + FLUSH_S
     }
     unknown = [row for row in evidence.rows if row["state"] == "unknown"]
     wrong = [
