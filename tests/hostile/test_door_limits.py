@@ -8,15 +8,7 @@ from pathlib import Path
 import h2.events
 import pytest
 from dataplane_kit.gateway import Gateway, wait_for
-from hostile.wire import BODY, HEAD, Http2, Wire, answers, request
-
-SERVED = [
-    (":method", "POST"),
-    (":path", "/v1/chat/completions"),
-    (":scheme", "http"),
-    (":authority", "x"),
-    ("content-type", "application/json"),
-]
+from hostile.wire import BODY, HEAD, SERVED, Http2, Wire, answers, request
 
 
 def one(gateway: Gateway, data: bytes) -> tuple[int, dict[str, object]]:

@@ -13,6 +13,13 @@ import h2.events
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 BODY = b'{"model":"a"}'
+SERVED = [
+    (":method", "POST"),
+    (":path", "/v1/chat/completions"),
+    (":scheme", "http"),
+    (":authority", "x"),
+    ("content-type", "application/json"),
+]
 
 
 class Wire:
