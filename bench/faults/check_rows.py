@@ -19,6 +19,9 @@ UNFINISHED: Final = frozenset({"", "caller_left", "cut", "hang_up"})
 FLUSH_S: Final = 0.5
 """How long before Envoy's death a call may have ended whose record was not written yet: 5 ms, or
 as long as a busy machine keeps Envoy's main thread from its turn."""
+CLOCK_S: Final = 1.0
+"""How long after a clock was moved the agent may still reckon with when Envoy had started by the
+old one."""
 FIGURES: Final = frozenset({"", "high_usage", "low_usage"})
 """Lies (and none) whose figures can be believed, so that they are charged."""
 
@@ -138,7 +141,7 @@ def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
     That is when Envoy died, a clock was moved, or the disk that Envoy writes to was full.
     """
     times = [
-        (fault.began, fault.lifted)
+        (fault.began, fault.lifted + (CLOCK_S if fault.kind in CLOCK_FAULTS else 0))
         for fault in evidence.faults
         if fault.kind in ENVOY_DIES | CLOCK_FAULTS
         or (evidence.own_disk and fault.kind in DISK_FAULTS)
