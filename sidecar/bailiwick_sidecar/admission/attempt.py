@@ -60,9 +60,7 @@ async def _another_key(gate: Gate, call: Call, place: Place, before: AttemptKey)
     """
     again = before[1] <= len(call.plan) and call.plan[before[1] - 1].code == place.code
     if again and (place.key is None or not await gate.lender.replaced(before, place.key)):
-        raise refused(
-            "credential_rejected", retry_after=RETRY_SOON, model=shown(call.ask.alias)
-        )
+        raise refused("credential_rejected", retry_after=RETRY_SOON, model=shown(call.ask.alias))
 
 
 def _place(call: Call, tables: Tables, request: Request) -> Place:
