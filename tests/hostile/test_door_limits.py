@@ -279,6 +279,15 @@ def test_envoy_listens_on_one_port_and_on_sockets_that_are_its_users_alone(
         assert stat.S_IMODE((gateway.directory / name).stat().st_mode) == 0o600, name
 
 
+def test_no_socket_is_open_to_other_users(gateway: Gateway) -> None:
+    """Writing to a socket is connecting to it (unix(7)): none can be written by group or others."""
+    sockets = {one.name: one.stat().st_mode for one in gateway.directory.glob("*.sock")}
+
+    assert {"admin.sock", "api.sock", "xds.sock"} <= set(sockets)
+    for name, mode in sockets.items():
+        assert not mode & 0o022, name
+
+
 @pytest.mark.parametrize(
     "path",
     ["/quitquitquit", "/runtime_modify?x=1", "/cpuprofiler?enable=y", "/logging?level=trace"],
