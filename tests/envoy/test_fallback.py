@@ -186,7 +186,7 @@ def test_no_fallback_after_the_first_byte(gateway: Gateway) -> None:
 
 
 def test_edits_are_made_anew_for_each_attempt(gateway: Gateway) -> None:
-    """The second attempt's body comes from the caller's bytes, not from the first's."""
+    """What the first attempt put in is replaced; the rest stays the caller's bytes."""
     admit_a(gateway)
     gateway.agent.on_admit = lambda _: allow(
         configs.unary(),

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from fuzz_kit import mutants
 from fuzz_kit.reference import Refused, fold, read
-from fuzz_kit.scripts import Scripts
+from fuzz_kit.scripts import AGAIN, Scripts
 
 TOLD: Final = (
     "model", "stream", "n", "max_tokens", "max_completion_tokens", "stream_options", "metadata",
@@ -46,7 +46,8 @@ def check(scripts: Scripts, body: bytes, edits: dict[str, str]) -> bool:
         return False
     if members.get("model") is None and "model" not in dict(members.pairs):
         return False  # the agent refuses it
-    outcome = scripts.call(body, **edits)
+    cap = _next_cap(edits, dict(members.pairs))
+    outcome = scripts.call(body, cap=cap, **edits)
     if outcome.status:
         options = members.get("stream_options")
         assert "x_bw_edit_usage" in edits, f"refused: {outcome}"
@@ -57,7 +58,18 @@ def check(scripts: Scripts, body: bytes, edits: dict[str, str]) -> bool:
     assert outcome.sent is not None
     _told(outcome.asked, body, dict(members.pairs))
     _edited(outcome.sent, body, edits)
+    assert outcome.again is not None
+    _edited(outcome.again, body, {**edits, "x_bw_model": AGAIN, "x_bw_edit_cap": cap})
     return True
+
+
+def _next_cap(edits: dict[str, str], members: dict[str, Any]) -> str:
+    """The cap that a further attempt gets, in the member that the agent would choose."""
+    field = edits.get("x_bw_edit_cap", "").partition("=")[0]
+    if not field:
+        old = "max_tokens" in members and "max_completion_tokens" not in members
+        field = "max_tokens" if old else "max_completion_tokens"
+    return f"{field}=12345"
 
 
 def _sound(options: Any) -> bool:

@@ -66,34 +66,41 @@ local function run(handler, h)
 end
 
 -- A call through the request script and one leaf. Returns status and body of an own answer (nil
--- where it goes on), what the agent was asked, the body that leaves, and what was logged.
-function double.call(request, leaf, path, media, body, admit, tags)
+-- where it goes on), what the agent was asked, the body that leaves, what was logged, and the body of
+-- a second attempt.
+function double.call(request, leaf, path, media, body, admit, tags, again)
   local headers = {
     [":method"] = "POST", [":path"] = path, ["x-request-id"] = "id", ["content-type"] = media,
     ["x-bailiwick-tags"] = tags, ["x-forwarded-proto"] = "http",
   }
   local metadata, asked = {}, nil
   local h = handle(headers, metadata)
-  h.body = function() return buffer(body) end
+  local out = buffer(body)
+  h.body = function() return out end
   h.httpCall = function(_, _, _, question)
     asked = question
     return admit, ""
   end
   local answered = run(request.envoy_on_request, h)
-  if answered then return answered.answer[":status"], answered.body, asked, nil, h.logged[1] end
+  if answered then return answered.answer[":status"], answered.body, asked, nil, h.logged[1], nil end
   headers["x-envoy-attempt-count"] = "1"
-  local out = buffer(body)
   local up = handle(headers, metadata)
   up.body = function() return out end
   answered = run(leaf.envoy_on_request, up)
-  if answered then return answered.answer[":status"], answered.body, asked, nil, up.logged[1] end
-  return nil, nil, asked, out.text, h.logged[1] or up.logged[1]
+  if answered then return answered.answer[":status"], answered.body, asked, nil, up.logged[1], nil end
+  headers["x-envoy-attempt-count"] = "2"
+  local next_out, second = buffer(out.text), handle(headers, metadata)
+  second.body = function() return next_out end
+  second.httpCall = function() return again, "" end
+  answered = run(leaf.envoy_on_request, second)
+  local logged = h.logged[1] or up.logged[1] or second.logged[1]
+  return nil, nil, asked, out.text, logged, not answered and next_out.text or nil
 end
 
 -- An answer through the response script, cut at these lengths. Returns what the caller gets, the
 -- usage found, events, their bytes, and what was logged.
 function double.answer(response, media, body, cuts, hide)
-  local metadata = { bailiwick = { o = { route = "r", hide = hide, caller = {} } } }
+  local metadata = { bailiwick = { o = hide and "hide" or "show", caller = "" } }
   local h = handle({ [":status"] = "200", ["content-type"] = media }, metadata)
   local chunks, from = {}, 1
   for i = 1, #cuts do
@@ -117,8 +124,7 @@ function double.answer(response, media, body, cuts, hide)
   if mine.done ~= 1 or answered then
     return table.concat(out), nil, -1, -1, h.logged[1] or "answered by itself"
   end
-  local events = mine.e or { n = 0, b = 0 }
-  return table.concat(out), mine.u, events.n, events.b, h.logged[1]
+  return table.concat(out), mine.u, mine.ev or 0, mine.eb or 0, h.logged[1]
 end
 
 return double

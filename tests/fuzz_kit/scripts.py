@@ -18,16 +18,18 @@ from bailiwick_sidecar.xds.translate import translate
 
 DOUBLE = Path(__file__).with_name("envoy_double.lua")
 CHAT = b"/v1/chat/completions"
+AGAIN = '"another-model"'
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a call: answered by the script, or sent on as `sent`."""
+    """What became of a call: answered by the script, or sent on as `sent`, then as `again`."""
 
     status: int
     answer: bytes
     asked: bytes | None
     sent: bytes | None
+    again: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +67,23 @@ class Scripts:
         self._request = double[b"load"](source.encode(), b"request")
         self._leaf = double[b"load"](leaf.encode(), b"leaf")
 
-    def call(self, body: bytes, *, tags: bytes | None = None, **admit: str) -> Outcome:
-        """A chat completion, admitted with these headers."""
+    def call(
+        self, body: bytes, *, tags: bytes | None = None, cap: str = "", **admit: str
+    ) -> Outcome:
+        """A chat completion, admitted with these headers, then tried again with this cap."""
         (code,) = configs.plan(backends=("a",))
-        reply = allow(configs.unary(), [code], **admit).headers
+        reply = allow(configs.unary(), [code, code], **admit).headers
         reply["x-bw-endpoint"] = self._mark
         answer = self._table({":status": "200", **reply})
-        status, text, asked, sent, logged = self._call(
-            self._request, self._leaf, CHAT, b"application/json", body, answer, tags
-        )
+        second = {":status": "200", "x-bw-agent": "1", "x-bw-endpoint": self._mark}
+        second |= {"x-bw-model": AGAIN, **({"x-bw-edit-cap": cap} if cap else {})}
+        status, text, asked, sent, logged, again = self._call(
+            self._request, self._leaf, CHAT, b"application/json", body, answer, tags,
+            self._table(second),
+        )  # fmt: skip
         if logged is not None:
             raise ScriptError(logged.decode(errors="replace"))
-        return Outcome(int(status or 0), text or b"", asked, sent)
+        return Outcome(int(status or 0), text or b"", asked, sent, again)
 
     def answer(
         self, body: bytes, cuts: Sequence[int], *, hide: bool, media: bytes = b"text/event-stream"

@@ -52,6 +52,11 @@ PLANTED = {
     "high bytes pass in a run": ("bor(a, b,", "bor(0, b,"),
     "quotes pass in a run": ("band(tobit(b_quote - 0x01010101), bnot(b_quote))", "0"),
     "backslashes pass in a run": ("band(tobit(a_slash - 0x01010101), bnot(a_slash))", "0"),
+    "places in the first body": (
+        "splices.span(size + edit[5] + 1,",
+        "splices.span(size + 1,",
+    ),
+    "the cap of the attempt before": ("elseif again then", "elseif false then"),
     "numbers of any size": ("value == huge or", ""),
     "member name misread": ("if escaped then name = unescape(name) end", ""),
     "usage option breaks": ('(next(options) and "," or "")', '","'),

@@ -42,8 +42,8 @@ _REQUEST = {
     "p": "%DYNAMIC_METADATA(bailiwick:p)%",
     "sent": "%BYTES_SENT%",
     "u": "%DYNAMIC_METADATA(bailiwick:u)%",
-    "ev": "%DYNAMIC_METADATA(bailiwick:e:n)%",
-    "eb": "%DYNAMIC_METADATA(bailiwick:e:b)%",
+    "ev": "%DYNAMIC_METADATA(bailiwick:ev)%",
+    "eb": "%DYNAMIC_METADATA(bailiwick:eb)%",
     "m": "%DYNAMIC_METADATA(bailiwick:m)%",
     "done": "%DYNAMIC_METADATA(bailiwick:done)%",
 }

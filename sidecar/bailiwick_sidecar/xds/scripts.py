@@ -16,7 +16,7 @@ def _source(name: str) -> str:
 @cache
 def _chunk(name: str) -> str:
     # Each file returns nothing and leaves its table in a local: one chunk, no globals but handlers.
-    return "\n".join((_source("json"), _source("answers"), _source(name)))
+    return "\n".join(_source(each) for each in ("json", "answers", "splices", name))
 
 
 def request_script() -> str:

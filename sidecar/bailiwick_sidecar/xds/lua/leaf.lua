@@ -1,6 +1,6 @@
--- One attempt at one backend: drops what the attempt before left, then sets this attempt's model,
--- credential and path. CODE, ENDPOINT, PATH and AUTHORITY stand before this text as constants.
-local gmatch, match, sub, concat = string.gmatch, string.match, string.sub, table.concat
+-- One attempt at one backend: drops what the attempt before left, then sets this attempt's
+-- credential, path and, where it is a further one, model and output cap. CODE, ENDPOINT, PATH and
+-- AUTHORITY stand before this text as constants.
 
 -- Attempts share one map of headers: without this, provider B would receive provider A's key.
 local REMOVED = {
@@ -11,45 +11,13 @@ local REMOVED = {
 -- Names of the plan, needed in the shared map only while a further attempt may come.
 local PLAN = { "x-bw-a1", "x-bw-a2", "x-bw-a3", "x-bw-a4", "x-bw-a5" }
 
-local function ordered(a, b)
-  if a[1] ~= b[1] then return a[1] < b[1] end
-  return a[2] < b[2]
-end
-
-local function spliced(body, edits)
-  table.sort(edits, ordered)
-  local out, from = {}, 1
-  for _, edit in ipairs(edits) do
-    if edit[1] < from then error("splices overlap") end
-    out[#out + 1] = sub(body, from, edit[1] - 1)
-    out[#out + 1] = edit[3]
-    from = edit[2] + 1
-  end
-  out[#out + 1] = sub(body, from)
-  return concat(out)
-end
-
-local function span(text)
-  local from, to = match(text or "", "^(%d+):(%d+)$")
-  return tonumber(from), tonumber(to)
-end
-
 local function rewritten(body, plan, model, cap)
-  local edits = {}
-  for from, to, text in gmatch(plan.edits, "(%d+):(%d+):([^\n]*)\n") do
-    edits[#edits + 1] = { tonumber(from), tonumber(to), text }
+  local edits, from, to = {}, splices.unspan(plan.model)
+  splices.add(edits, from, to, model)
+  if cap then
+    splices.cap(edits, cap, function(field) return splices.unspan(plan[field]) end, to + 1)
   end
-  local from, to = span(plan.model)
-  edits[#edits + 1] = { from, to, model }
-  for field, value in gmatch(cap or "", "([%a_]+)=(%d+)") do
-    local cap_from, cap_to = span(plan[field])
-    if cap_from then
-      edits[#edits + 1] = { cap_from, cap_to, value }
-    else
-      edits[#edits + 1] = { to + 1, to, ',"' .. field .. '":' .. value }
-    end
-  end
-  return spliced(body, edits)
+  return (splices.apply(body, edits))
 end
 
 local function remove(headers, names)
@@ -57,12 +25,16 @@ local function remove(headers, names)
 end
 
 local function on_request(h)
-  -- Before any call to the agent: it can't be read for the first time after one.
-  h:body()
   local headers = h:headers()
   local metadata = h:streamInfo():dynamicMetadata()
   local mine = metadata:get("bailiwick.leaf")
   local attempt = tonumber(headers:get("x-envoy-attempt-count"))
+  -- What stands there is attempt 1's body: it goes on as it is. Any other reads it before it calls
+  -- the agent, since it can't be read for the first time after that.
+  if attempt ~= 1 then
+    h:body()
+    headers, metadata = h:headers(), h:streamInfo():dynamicMetadata()
+  end
   remove(headers, REMOVED)
   if mine.was then headers:remove(mine.was) end
   local plan, answer, refusal = mine.e, nil, nil
@@ -90,6 +62,7 @@ local function on_request(h)
   headers:replace(":path", PATH .. plan.operation)
   headers:replace(":authority", AUTHORITY)
   headers:replace("user-agent", "bailiwick")
+  if attempt == 1 then return end
   local buffer = h:body()
   local text = rewritten(buffer:getBytes(0, buffer:length()), plan, answer["x-bw-model"], answer["x-bw-edit-cap"])
   buffer:setBytes(text)

@@ -1,5 +1,5 @@
--- The request's way: checks the call, scans its body, asks the agent, and leaves to the leaf what to
--- splice. Only metered calls are touched; routes decide about every other path.
+-- The request's way: checks the call, scans its body, asks the agent, and splices for the first
+-- attempt. Only metered calls are touched; routes decide about every other path.
 local byte, find, sub, match, gmatch, lower, concat = string.byte, string.find, string.sub, string.match, string.gmatch, string.lower, table.concat
 
 local BODY_LIMIT = 16 * 1024 * 1024
@@ -35,6 +35,9 @@ local UNBOUNDED = {
 
 -- Tools that the caller runs himself. Others are the provider's: they bring input, and fees.
 local OWN_TOOLS = { ['"function"'] = true, ['"custom"'] = true }
+
+-- Members that hold the output cap.
+local CAPS = { "max_tokens", "max_completion_tokens" }
 
 -- What a provider may see of the caller's headers.
 local PASSED = {
@@ -109,22 +112,17 @@ local function question(path, size, body, found, dark, tags)
   return concat(out)
 end
 
--- Splices are "from:to:text" lines: bytes from..to (none where to < from) are replaced by text.
-local function splice(edits, from, to, text)
-  edits[#edits + 1] = from .. ":" .. to .. ":" .. text .. "\n"
-end
-
 -- Asks the provider for usage in the stream; false where stream_options is no object.
 local function force_usage(edits, body, found)
   local member = found.stream_options
   if not member then
     local behind = found.model[4] + 1
-    splice(edits, behind, behind - 1, ',"stream_options":{"include_usage":true}')
+    splices.add(edits, behind, behind - 1, ',"stream_options":{"include_usage":true}')
     return true
   end
   local raw = json.raw(body, member)
   if raw == "null" then
-    splice(edits, member[3], member[4], '{"include_usage":true}')
+    splices.add(edits, member[3], member[4], '{"include_usage":true}')
     return true
   end
   local options = json.scan(raw)
@@ -132,9 +130,9 @@ local function force_usage(edits, body, found)
   local include = options.include_usage
   if include then
     local base = member[3] - 1
-    if json.raw(raw, include) ~= "true" then splice(edits, base + include[3], base + include[4], "true") end
+    if json.raw(raw, include) ~= "true" then splices.add(edits, base + include[3], base + include[4], "true") end
   else
-    splice(edits, member[3] + 1, member[3], '"include_usage":true' .. (next(options) and "," or ""))
+    splices.add(edits, member[3] + 1, member[3], '"include_usage":true' .. (next(options) and "," or ""))
   end
   return true
 end
@@ -146,24 +144,39 @@ local function drop_members(edits, order, names)
     if not dropped[member[1]] then last_kept = i end
   end
   for i = 1, last_kept - 1 do
-    if dropped[order[i][1]] then splice(edits, order[i][2], order[i + 1][2] - 1, "") end
+    if dropped[order[i][1]] then splices.add(edits, order[i][2], order[i + 1][2] - 1, "") end
   end
   if last_kept > 0 and last_kept < #order then
-    splice(edits, order[last_kept][4] + 1, order[#order][4], "")
+    splices.add(edits, order[last_kept][4] + 1, order[#order][4], "")
   end
+  return dropped
 end
 
-local function span(member)
-  return member and (member[3] .. ":" .. member[4]) or ""
+-- The body of attempt 1, and where a further attempt finds in it what it has to replace.
+local function first_body(answer, edits, body, found, dropped, again)
+  local model, capped = found.model, answer["x-bw-edit-cap"]
+  splices.add(edits, model[3], model[4], answer["x-bw-model"], "model")
+  if capped then
+    splices.cap(edits, capped, function(field)
+      local member = found[field]
+      if member then return member[3], member[4] end
+    end, model[4] + 1)
+  elseif again then
+    for i = 1, #CAPS do
+      local member = not dropped[CAPS[i]] and found[CAPS[i]]
+      if member then splices.add(edits, member[3], member[4], json.raw(body, member), CAPS[i]) end
+    end
+  end
+  return splices.apply(body, edits)
 end
 
 local function admitted(h, answer, operation, body, found, order)
-  local edits = {}
+  local edits, dropped = {}, {}
   local usage = answer["x-bw-edit-usage"]
   if usage and not force_usage(edits, body, found) then
     return answers.refuse(h, 400, "invalid_request", '"stream_options" must be an object.')
   end
-  if answer["x-bw-edit-drop"] then drop_members(edits, order, answer["x-bw-edit-drop"]) end
+  if answer["x-bw-edit-drop"] then dropped = drop_members(edits, order, answer["x-bw-edit-drop"]) end
   local headers, attempts = h:headers(), 0
   for code in gmatch(answer["x-bw-plan"] or "", "[^,%s]+") do
     attempts = attempts + 1
@@ -172,24 +185,25 @@ local function admitted(h, answer, operation, body, found, order)
   headers:replace("x-bw-route", answer["x-bw-route"])
   local caller = {}
   for name, value in pairs(answer) do
-    if sub(name, 1, 12) == "x-ratelimit-" then caller[name] = value end
+    if sub(name, 1, 12) == "x-ratelimit-" then caller[#caller + 1] = name .. "\n" .. value .. "\n" end
   end
+  local text, spans = first_body(answer, edits, body, found, dropped, attempts > 1)
+  h:body():setBytes(text)
+  headers:replace("content-length", tostring(#text))
+  -- Flat strings where they will do: Envoy copies a table member by member, each way.
   local metadata = h:streamInfo():dynamicMetadata()
-  metadata:set("bailiwick", "o", { route = answer["x-bw-route"], hide = usage == "hide", caller = caller })
+  metadata:set("bailiwick", "o", usage == "hide" and "hide" or "show")
+  metadata:set("bailiwick", "caller", concat(caller))
   metadata:set("bailiwick.leaf", "e", {
-    edits = concat(edits),
-    model = span(found.model),
-    max_tokens = span(found.max_tokens),
-    max_completion_tokens = span(found.max_completion_tokens),
-    attempts = attempts,
-    operation = operation,
+    attempts = attempts, operation = operation,
+    model = attempts > 1 and spans.model or nil,
+    max_tokens = attempts > 1 and spans.max_tokens or nil,
+    max_completion_tokens = attempts > 1 and spans.max_completion_tokens or nil,
   })
   metadata:set("bailiwick.leaf", "k", {
-    ["x-bw-model"] = answer["x-bw-model"],
     ["x-bw-endpoint"] = answer["x-bw-endpoint"],
     ["x-bw-credential-header"] = answer["x-bw-credential-header"],
     ["x-bw-credential"] = answer["x-bw-credential"],
-    ["x-bw-edit-cap"] = answer["x-bw-edit-cap"],
   })
   h:clearRouteCache()
 end

@@ -1,5 +1,5 @@
 -- The response's way: hides what is the provider's own, and finds usage while the answer streams by.
-local find, sub, byte, lower, concat = string.find, string.sub, string.byte, string.lower, table.concat
+local find, gmatch, sub, byte, lower, concat = string.find, string.gmatch, string.sub, string.byte, string.lower, table.concat
 
 local WHOLE_LIMIT = 4 * 1024 * 1024
 local TAIL = 64 * 1024
@@ -171,6 +171,12 @@ function Lines:flush()
   return passed
 end
 
+local function count(h, lines)
+  local metadata = h:streamInfo():dynamicMetadata()
+  metadata:set("bailiwick", "ev", lines.events)
+  metadata:set("bailiwick", "eb", lines.bytes)
+end
+
 -- A stream of events (WHATWG server-sent events), read line by line.
 local function stream(h, hide)
   local lines = setmetatable({
@@ -182,13 +188,13 @@ local function stream(h, hide)
       local text = chunk:getBytes(0, n)
       local passed = lines:feed(text)
       if hide and passed ~= text then chunk:setBytes(passed) end
-      set(h, "e", { n = lines.events, b = lines.bytes })
+      count(h, lines)
     elseif hide and lines.carried > 0 then
       chunk:setBytes(lines:flush())
     end
   end
   if lines.carried > 0 then lines:read(concat(lines.carry)) end
-  set(h, "e", { n = lines.events, b = lines.bytes })
+  count(h, lines)
 end
 
 -- Statuses that speak of the gateway's relation to the provider: a caller would take 401 for his own
@@ -215,7 +221,7 @@ local function on_response(h)
   end
   if mine.own then return end
   only(headers, SHOWN)
-  for name, value in pairs(mine.o.caller or {}) do headers:replace(name, value) end
+  for name, value in gmatch(mine.caller or "", "([^\n]+)\n([^\n]*)\n") do headers:replace(name, value) end
   local status = headers:get(":status")
   if hidden(status) then return conceal(h, headers, status) end
   local media = lower(headers:get("content-type") or "")
@@ -223,8 +229,9 @@ local function on_response(h)
   if sub(status, 1, 1) ~= "2" or (encoding and lower(encoding) ~= "identity") then
     for _ in h:bodyChunks() do end
   elseif sub(media, 1, 17) == "text/event-stream" then
-    if mine.o.hide then headers:remove("content-length") end
-    stream(h, mine.o.hide)
+    local hide = mine.o == "hide"
+    if hide then headers:remove("content-length") end
+    stream(h, hide)
   else
     unary(h)
   end
