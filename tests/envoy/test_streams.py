@@ -114,6 +114,16 @@ def test_what_is_no_usage_is_not_taken_for_it(gateway: Gateway, line: str) -> No
     assert gateway.record("r", stream_id)["u"] is None
 
 
+def test_an_event_over_several_lines_passes_uncounted(gateway: Gateway) -> None:
+    """No provider writes its usage so: the bytes are passed on, and the call is estimated."""
+    usage = f'data: {{"choices":[],\ndata: "usage":{USAGE}\ndata: }}'
+
+    got, stream_id = stream(gateway, [sse("\n", usage, "data: [DONE]")], hide=True)
+
+    assert got == sse("\n", usage, "data: [DONE]")
+    assert gateway.record("r", stream_id)["u"] is None
+
+
 def test_a_stream_that_ends_without_a_line_end(gateway: Gateway) -> None:
     """Usage in the last, unfinished line counts."""
     _, stream_id = stream(gateway, [(event("a") + "\n\n" + usage_event()).encode()], hide=False)
