@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test e2e rotation fuzz lint format lock venv clean
+.PHONY: help quickstart test e2e rotation fuzz faults bench lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -47,6 +47,10 @@ fuzz: $(STAMP)  ## Hostile bodies, streams and resources: make fuzz N=1000000 SE
 
 faults: $(STAMP)  ## Check the books of N calls while everything dies: make faults SEED=1 N=10000
 	@.venv/bin/python -m bench.faults --seed $(or $(SEED),1) --calls $(or $(N),10000) $(ARGS)
+
+bench: $(STAMP)  ## Speed and memory against plain Envoy, into the README: make bench ARGS=--no-rival
+	@echo "The gateway against plain Envoy, then the quota engine; about five minutes …"
+	@cd bench && ../.venv/bin/python -m gateway --write $(ARGS) && ../.venv/bin/python quota_engine.py
 
 lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .

@@ -7,151 +7,136 @@ shared and noisy. Processor time is that of Envoy and agent together, as the ker
 import argparse
 import asyncio
 import json
-import platform
-import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from gateway.load import Round, drive, prepared
-from gateway.processes import HERE, Gateway, cpu, plain_envoy, resident, upstream
-from gateway.upstream import EVENTS
+from gateway import rival
+from gateway.cases import PATH, Case, cases, held
+from gateway.costs import latency, measured
+from gateway.endurance import Sample, over_requests, with_streams
+from gateway.load import drive, prepared
+from gateway.machine import described, machine
+from gateway.plot import plotted
+from gateway.processes import HERE, Gateway, plain_envoy, resident, upstream
+from gateway.report import growth, into_readme, line, most
 
-PATH = "/v1/chat/completions"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One kind of request and how many make a round."""
-
-    name: str
-    body: bytes
-    count: int
-    connections: int
-    per: int = 1
-
-
-def cases(scale: float) -> list[Case]:
-    """What is measured; `scale` shortens or lengthens every round."""
-
-    def body(content: str, **more: object) -> bytes:
-        message = {"model": "fast", "max_tokens": 256, **more}
-        message["messages"] = [{"role": "user", "content": content}]
-        return json.dumps(message, separators=(",", ":")).encode()
-
-    text = "The quick brown fox jumps over the lazy dog. "
-    nested = json.dumps({"rows": [{"name": 'a"b', "value": 1.5}] * 2200})
-    return [
-        Case("1 kB prompt", body(text * 20), int(3000 * scale), 16),
-        Case("100 kB prompt", body(text * 2200), int(600 * scale), 8),
-        Case("100 kB of JSON in JSON", body(nested), int(600 * scale), 8),
-        Case("streamed event", body(text, stream=True), int(60 * scale), 4, EVENTS),
-    ]
-
-
-def measure(port: int, request: bytes, case: Case, pids: list[int]) -> tuple[list[float], Round]:
-    """Processor seconds of each process per request (or event), and the round itself."""
-    before = [cpu(pid) for pid in pids]
-    done = asyncio.run(send(port, request, case))
-    if done.failures:
-        raise SystemExit(f"{done.failures} requests failed: the figures would be wrong")
-    units = len(done.seconds) * case.per
-    return [(cpu(pid) - start) / units for pid, start in zip(pids, before, strict=True)], done
+RESULTS = HERE.parent / "results"
+DURABILITY = (
+    "The journal is written before each attempt leaves and survives the end of every process, not "
+    "of the node (`fsync` none)."
+)
+WARM = 20_000
 
 
 def main() -> int:
-    """Runs every case and prints the table; writes JSON where asked."""
+    """Run every case and print the table; write JSON and plot where asked."""
     options = argparse.ArgumentParser()
-    options.add_argument("--rounds", type=int, default=7)
-    options.add_argument("--scale", type=float, default=1.0)
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--scale", type=float, default=0.5)
+    options.add_argument("--requests", type=int, default=100_000, help="of the memory run; 0: none")
+    options.add_argument("--streams", type=int, default=1000, help="open at once in the memory run")
+    options.add_argument("--no-rival", action="store_true", help="leave LiteLLM out")
     options.add_argument("--port", type=int, default=18480)
-    options.add_argument("--json", type=Path)
+    options.add_argument("--write", action="store_true", help="results/ and the README")
     chosen = options.parse_args()
-    results: dict[str, dict[str, float]] = {}
+    if chosen.write and not chosen.requests:
+        options.error("--write needs the memory run: leave --requests as it is")
+    about = machine()
+    print(described(about) + "\n", flush=True)
     with tempfile.TemporaryDirectory() as name, upstream() as target:
-        folder = Path(name)
-        resources = folder / "resources.yaml"
-        text = (HERE / "resources.yaml").read_text()
-        resources.write_text(text.replace("127.0.0.1:1/", f"127.0.0.1:{target}/"))
-        plain_port = chosen.port + 2
-        with plain_envoy(plain_port, target) as plain:
-            gateway = Gateway(resources, folder / "data", port=chosen.port, metrics=chosen.port + 1)
-            try:
-                token = gateway.token()
-                for case in cases(chosen.scale):
-                    request = prepared(PATH, token, case.body)
-                    rounds = []
-                    for index in range(chosen.rounds + 1):
-                        base, _ = measure(plain_port, request, case, [plain])
-                        both = [gateway.envoy, gateway.agent]
-                        ours, done = measure(chosen.port, request, case, both)
-                        if index:
-                            rounds.append((base[0], *ours, len(done.seconds) / done.wall))
-                    results[case.name] = summary(rounds)
-                    print(line(case.name, results[case.name]), flush=True)
-                results["latency"] = latency(chosen.port, plain_port, token, chosen.scale)
-                print(json.dumps(results["latency"]))
-                results["memory"] = {
-                    "envoy_mb": resident(gateway.envoy), "agent_mb": resident(gateway.agent),
-                    "ready_after_s": gateway.ready_after,
-                }  # fmt: skip
-                print(json.dumps(results["memory"]))
-            finally:
-                gateway.stop()
-    if chosen.json:
-        machine = {"machine": platform.machine(), "python": platform.python_version()}
-        chosen.json.write_text(
-            json.dumps({"machine": machine, "results": results}, indent=2) + "\n"
-        )
+        results = run(chosen, Path(name), target)
+    if chosen.write:
+        RESULTS.mkdir(exist_ok=True)
+        found = {"machine": about, "results": results}
+        (RESULTS / "gateway.json").write_text(json.dumps(found, indent=2) + "\n")
+        (RESULTS / "gateway.svg").write_text(plotted(results))
+        into_readme(found)
     return 0
 
 
-async def send(port: int, request: bytes, case: Case) -> Round:
-    """One round of a case."""
-    return await drive(port, request, count=case.count, connections=case.connections)
+def run(chosen: argparse.Namespace, folder: Path, target: int) -> dict[str, Any]:
+    """Everything, in order."""
+    resources = folder / "resources.yaml"
+    text = (HERE / "resources.yaml").read_text()
+    resources.write_text(text.replace("127.0.0.1:1/", f"127.0.0.1:{target}/"))
+    results: dict[str, Any] = {"cost": {}, "durability": DURABILITY}
+    plain_port = chosen.port + 2
+    with plain_envoy(plain_port, target) as plain:
+        gateway = Gateway(resources, folder / "data", port=chosen.port, metrics=chosen.port + 1)
+        try:
+            pids = [gateway.envoy, gateway.agent]
+            results["ready_after_s"] = gateway.ready_after
+            token = gateway.token()
+            every = cases(chosen.scale)
+            first = prepared(PATH, token, every[0].body)
+            warm = asyncio.run(drive(chosen.port, first, count=WARM, connections=16))
+            if warm.failures:
+                raise SystemExit(f"{warm.failures} of the first requests failed")
+            for case in every:
+                sides = ((plain_port, [plain]), (chosen.port, pids))
+                results["cost"][case.name] = measured(case, token, sides, chosen.rounds)
+                print(line(case.name, results["cost"][case.name]), flush=True)
+            results["latency"] = latency(every[0], first, chosen.port, plain_port)
+            print(f"\n{spoken(results['latency'])}", flush=True)
+            if chosen.requests:
+                results |= endurance(chosen, token, sampler(*pids))
+            if not chosen.no_rival:
+                results |= compared(every[0], (plain_port, [plain]), target, chosen.port + 3)
+        finally:
+            gateway.stop()
+    print(f"start to ready: {results['ready_after_s']:.2f} s")
+    return results
 
 
-def summary(rounds: list[tuple[float, float, float, float]]) -> dict[str, float]:
-    """Medians over the rounds; processor times in microseconds."""
-    ratios = [(envoy + agent) / base for base, envoy, agent, _ in rounds]
-    return {
-        "ratio": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-        "plain_us": statistics.median(base for base, *_ in rounds) * 1e6,
-        "envoy_us": statistics.median(envoy for _, envoy, _, _ in rounds) * 1e6,
-        "agent_us": statistics.median(agent for _, _, agent, _ in rounds) * 1e6,
-        "per_second": statistics.median(rate for *_, rate in rounds),
+def endurance(
+    chosen: argparse.Namespace, token: str, measure: Callable[[float], Sample]
+) -> dict[str, Any]:
+    """Memory over requests and with streams."""
+    request = prepared(PATH, token, cases(1)[0].body)
+    over = over_requests(chosen.port, request, measure, count=chosen.requests)
+    stream = prepared(PATH, token, held())
+    opened = with_streams(chosen.port, stream, measure, count=chosen.streams, seconds=20)
+    found = {
+        "requests": [asdict(one) for one in over],
+        "streams": [asdict(one) for one in asyncio.run(opened)],
     }
-
-
-def line(name: str, found: dict[str, float]) -> str:
-    """One row of the table."""
-    return (
-        f"{name:<26} {found['ratio']:5.2f}  ({found['ratio_min']:.2f}-{found['ratio_max']:.2f})  "
-        f"plain {found['plain_us']:7.1f} us  envoy {found['envoy_us']:7.1f} us  "
-        f"agent {found['agent_us']:7.1f} us  {found['per_second']:8.0f}/s"
+    print(
+        f"memory: {most(found):.0f} MB at most; {growth(found['requests']):+.1f} MB over "
+        f"{chosen.requests:,} requests, {found['streams'][5]['envoy']:.0f} MB Envoy and "
+        f"{found['streams'][5]['agent']:.0f} MB agent with {chosen.streams:,} streams open",
+        flush=True,
     )
+    return found
 
 
-def latency(port: int, plain: int, token: str, scale: float) -> dict[str, float]:
-    """Added milliseconds at half of the top rate, from the moment a request was due."""
-    case = cases(scale)[0]
-    request = prepared(PATH, token, case.body)
-    top = asyncio.run(send(port, request, case))
-    rate = len(top.seconds) / top.wall / 2
-    ours = asyncio.run(drive(port, request, count=case.count, connections=64, rate=rate)).seconds
-    base = asyncio.run(drive(plain, request, count=case.count, connections=64, rate=rate)).seconds
+def compared(case: Case, plain: tuple[int, list[int]], target: int, port: int) -> dict[str, Any]:
+    """LiteLLM on the 1 kB prompt, where it can be had."""
+    programs = rival.installed()
+    if programs is None:
+        print("LiteLLM: not measured, it could not be installed (is the package index away?)")
+        return {}
+    small = Case(case.name, case.body, 200, 8, case.bound, case.goal)
+    with rival.litellm(programs, port, target) as pids:
+        found = measured(small, rival.KEY, (plain, (port, pids)), 5)
+    print(f"LiteLLM {rival.version()}, {case.name}: {found['ratio']:.0f}")
+    return {"rival": {"version": rival.version(), "ratio": found["ratio"]}}
 
-    def at(values: list[float], share: float) -> float:
-        return sorted(values)[int(len(values) * share)] * 1e3
 
-    return {
-        "rate_per_second": rate,
-        "added_p50_ms": at(ours, 0.5) - at(base, 0.5),
-        "added_p99_ms": at(ours, 0.99) - at(base, 0.99),
-    }
+def sampler(envoy: int, agent: int) -> Callable[[float], Sample]:
+    """Takes a sample of these two processes."""
+    return lambda after: Sample(after, resident(envoy), resident(agent))
+
+
+def spoken(found: dict[str, float]) -> str:
+    """The latency's line."""
+    return (
+        f"added latency at {found['rate_per_second']:.0f}/s: "
+        f"median {found['added_p50_ms']:.2f} ms, 99th percentile {found['added_p99_ms']:.2f} ms"
+    )
 
 
 if __name__ == "__main__":

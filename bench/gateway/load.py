@@ -74,7 +74,8 @@ async def drive(
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             begin = due if rate else time.perf_counter()
-            failures += await client.send(request) != 200
+            good = await client.send(request) == 200
+            failures += not good
             seconds.append(time.perf_counter() - begin)
 
     await asyncio.gather(*(work(client) for client in clients))

@@ -9,6 +9,9 @@ import httptools
 import uvloop
 
 EVENTS = 200
+HOLD = "hold"
+HELD_SECONDS = 2.0
+"""Between two events of a stream that goes on until its caller leaves."""
 USAGE = {"prompt_tokens": 250, "completion_tokens": EVENTS, "total_tokens": 250 + EVENTS}
 
 
@@ -55,7 +58,7 @@ class Upstream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
-        self.stream = False
+        self.stream = self.held = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
@@ -65,18 +68,28 @@ class Upstream(asyncio.Protocol):
         self.parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        self.stream = False
+        self.stream = self.held = False
 
     def on_body(self, body: bytes) -> None:
         self.stream = self.stream or b'"stream":true' in body
+        self.held = self.held or b'"user":"hold"' in body
 
     def on_message_complete(self) -> None:
         if not self.stream:
             self.transport.write(UNARY)
             return
-        self.left = EVENTS
         self.transport.write(HEAD)
+        if self.held:
+            self.hold()
+            return
+        self.left = EVENTS
         self.send()
+
+    def hold(self) -> None:
+        """An event now and again."""
+        if not self.transport.is_closing():
+            self.transport.write(WORD)
+            asyncio.get_running_loop().call_later(HELD_SECONDS, self.hold)
 
     def send(self) -> None:
         """One event a turn of the loop, so that each is a packet of its own."""
