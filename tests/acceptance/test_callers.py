@@ -1,5 +1,6 @@
 """Who gets in: signed tokens, forged tokens, teams, service accounts, other tenants."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -287,9 +288,11 @@ def test_fetched_key_set_rotates_and_survives_an_outage(
     old, new = SigningKey("old"), SigningKey("new")
     keys = KeySet(old)
     up = Up(tmp_path)
+    opened = contextlib.ExitStack()
     try:
         with running(up, documents(source.port, uri=keys.uri)):
             gateway = Gateway(up, old, source)
+            opened.callback(gateway.client.close)
             assert gateway.call(old.token()).status_code == 200
             keys.keys = [new]
             gateway.call(new.token())
@@ -300,7 +303,9 @@ def test_fetched_key_set_rotates_and_survives_an_outage(
             assert gateway.call(new.token()).status_code == 200
         up.start()
         gateway = Gateway(up, new, source)
+        opened.callback(gateway.client.close)
         assert gateway.call(new.token()).status_code == 200
     finally:
+        opened.close()
         keys.stop()
         up.stop()
