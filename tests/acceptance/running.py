@@ -75,7 +75,16 @@ class CountingProvider:
         return dict(json.loads(body))
 
     def attempts(self) -> list[dict[str, Any]]:
-        """What it saw so far and has ended."""
+        """What it saw so far and has ended.
+
+        A caller may have his answer before the provider has written it down: where nothing else
+        is under way, that moment is waited for.
+        """
+        end = time.monotonic() + 0.5
+        while self.process.poll() is None and time.monotonic() < end:
+            if self.control("state")["inflight"] == 0:
+                break
+            time.sleep(0.01)
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def stop(self) -> None:
