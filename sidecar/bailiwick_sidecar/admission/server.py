@@ -23,6 +23,16 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 PHRASES: Final = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 503: b"Service Unavailable"}
 
+HEADERS: Final = {
+    name.encode(): name
+    for name in (
+        "host", "content-type", "content-length", "x-bw-id", "x-bw-jwt", "x-bw-protocol",
+        "x-bw-attempt", "x-bw-backend", "x-envoy-internal", "x-envoy-expected-rq-timeout-ms",
+        "x-forwarded-proto",
+    )
+}  # fmt: skip
+"""Names that Envoy sends: most are found here, and need no decoding."""
+
 log = logging.getLogger(__name__)
 
 
@@ -106,6 +116,7 @@ class Connection(asyncio.Protocol):
         self._idle: asyncio.TimerHandle | None = None
         self._closing = False
         self._paused = False
+        self._poll: select.poll | None = None
         self._begin()
 
     # --- asyncio ---
@@ -153,12 +164,19 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Part of the target."""
         self._target += url
-        self._grow(len(url))
+        self._head += len(url)
+        if self._head > self._bounds.head_bytes:
+            raise refused("request_too_large", part="head", limit=self._bounds.head_bytes)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-        self._grow(len(name) + len(value))
+        self._head += len(name) + len(value)
+        if self._head > self._bounds.head_bytes:
+            raise refused("request_too_large", part="head", limit=self._bounds.head_bytes)
+        known = HEADERS.get(name)
+        if known is None:
+            known = name.decode("latin-1").lower()
+        self._headers[known] = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
@@ -179,11 +197,6 @@ class Connection(asyncio.Protocol):
         keep = self._parser.should_keep_alive()
         self._begin()
         self._enqueue(request, keep=keep)
-
-    def _grow(self, more: int) -> None:
-        self._head += more
-        if self._head > self._bounds.head_bytes:
-            raise refused("request_too_large", part="head", limit=self._bounds.head_bytes)
 
     # --- answering ---
 
@@ -254,9 +267,10 @@ class Connection(asyncio.Protocol):
         """True where the other end has closed, also if the loop has not come to notice."""
         if self._transport is None or self._transport.is_closing():
             return True
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
-        return bool(poll.poll(0))
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        return bool(self._poll.poll(0))
 
     def finish(self) -> asyncio.Task[None] | None:
         """Take no further request; the task that still answers, if one does."""
