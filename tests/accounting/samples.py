@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.lines import Position
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage

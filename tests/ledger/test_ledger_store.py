@@ -3,11 +3,11 @@
 import sqlite3
 import stat
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from accounting.samples import intent, row
+from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.model import Row, RowState, Usage
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError

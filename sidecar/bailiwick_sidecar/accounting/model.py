@@ -1,7 +1,8 @@
 """An attempt's intent, its usage and its row. Values only."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from bailiwick_sidecar.quota.model import AttemptKey, Caller
 
@@ -22,8 +23,7 @@ class RowState(Enum):
     __hash__ = object.__hash__
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens by kind.
 
     `cached_input`, `audio_input`, `cache_write` are parts of `input`; `reasoning_output` and
@@ -44,8 +44,7 @@ class Usage:
         return self.input + self.output
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """What is journalled before an attempt leaves. Times are ms since the epoch, money picounits.
 
     `price` is the source and rates that the cost is computed with, whenever it settles.
@@ -75,8 +74,7 @@ class Intent:
     """How the caller asked: `http` or `grpc`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One ledger row: an attempt that has ended."""
 
     intent: Intent

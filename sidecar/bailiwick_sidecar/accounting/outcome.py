@@ -5,8 +5,9 @@ attempt and says what the caller got, and the usage that was found. What Envoy 1
 case was tried: docs/ledger.md has the table.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bailiwick_contract import rating
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
@@ -36,8 +37,7 @@ UNSENT: Final = {"UF": "connect_failure", "UH": "no_healthy_upstream", "UO": "ov
 NOTHING: Final = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """How it ended, before times are added."""
 
     state: RowState

@@ -4,9 +4,9 @@ Shapes: `prompt_tokens` and `completion_tokens` (OpenAI API reference, chat comp
 embeddings), `input_tokens` and `output_tokens` (OpenAI API reference, responses).
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from bailiwick_sidecar.accounting.model import Usage
@@ -16,8 +16,7 @@ MAX_TOKENS: Final = 10**9
 MAX_BYTES: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What could be read. `flaws` name the fields that were not what they must be."""
 
     usage: Usage | None

@@ -1,7 +1,8 @@
 """What the agent answers on its socket."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -10,8 +11,7 @@ def _there() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request as it came. Header names are lower case; the last of equal names counts.
 
     `gone` says whether who asked has closed the connection, so that no answer will be read.
@@ -24,8 +24,7 @@ class Request:
     gone: Callable[[], bool] = _there
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Status, headers (names in lower case) and body."""
 
     status: int

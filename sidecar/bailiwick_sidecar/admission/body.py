@@ -1,9 +1,9 @@
 """What a call asks for: strict where it decides tokens, money or the ledger, silent elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import orjson
 
 from bailiwick_sidecar.admission.errors import refused
@@ -34,8 +34,7 @@ _BROUGHT_IN: Final[Mapping[str, str]] = {
 """Members of OpenAI's API and of compatible servers, with why they are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One call, read. `requested` is the caller's own output cap in tokens, None where absent."""
 
     operation: str

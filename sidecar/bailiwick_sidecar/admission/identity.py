@@ -8,9 +8,9 @@ import base64
 import binascii
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import orjson
 
 from bailiwick_contract.v1.tenant_config_pb2 import Issuer, TenantConfig
@@ -26,8 +26,7 @@ _ABSENT: Final = object()
 Claims = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Who calls, from verified claims only. Empty: the token says nothing of it."""
 
     team: str

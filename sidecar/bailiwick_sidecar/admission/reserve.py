@@ -1,8 +1,9 @@
 """One attempt from "may I" to "written down": price, reservation, journal, in this order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bailiwick_contract.rating import RateTuple, upper_bound
 from bailiwick_sidecar.accounting.errors import JournalUnwritableError
@@ -32,8 +33,7 @@ Clock = Callable[[], int]
 """Milliseconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """One attempt of one call at one place."""
 
     key: AttemptKey

@@ -1,9 +1,10 @@
 """What the quota engine is asked and what it answers. Values only."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 AttemptKey = tuple[str, int]
 """Stream id and attempt number: names one attempt for ever."""
@@ -24,8 +25,7 @@ class LimitKind(Enum):
     __hash__ = object.__hash__
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """The verified values of a request's dimensions; empty: the caller has none."""
 
     team: str
@@ -35,16 +35,14 @@ class Caller:
     tier: str
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(msgspec.Struct, frozen=True):
     """What one attempt takes: tokens (input and output together) and money in picounits."""
 
     tokens: int
     cost: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """One attempt that asks to be admitted.
 
     `deadline` (ms since the epoch) is when its concurrency lease ends by itself.
@@ -58,8 +56,7 @@ class Reservation:
     predecessor: AttemptKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LimitState:
+class LimitState(msgspec.Struct, frozen=True):
     """One counter as it stands: counts, or picounits for budgets.
 
     `used` is settled plus reserved and may exceed `limit` (a deficit is carried).
@@ -80,8 +77,7 @@ class LimitState:
         return max(0, self.limit - self.used)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """Admitted.
 
     `tightest` are, after the reservation, the enforced request limit and the enforced token limit
@@ -100,8 +96,7 @@ class DenialReason(Enum):
     """A limit counts each subject by itself, and no counter is free for one more subject."""
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(msgspec.Struct, frozen=True):
     """Refused: nothing was reserved.
 
     `limits` are all counters that refuse, the longest wait first. `retry_after` (ms since the
