@@ -100,13 +100,16 @@ def ended_at(record: Record | None) -> int | None:
 
 def _sane(record: Record) -> bool:
     """False where a figure is one that Envoy can't have meant."""
-    figures: tuple[int | float | None, ...]
     if record.n is None:
         return False
+    figures: tuple[int | float | None, ...]
     if isinstance(record, AttemptEnd):
         if record.n < 1:
             return False
         figures = (record.s, record.d, record.tx, record.rx, record.t)
     else:
         figures = (record.n, record.s, record.d, record.fb, record.sent, record.ev, record.t)
-    return all(figure is None or 0 <= figure <= MAX_FIGURE for figure in figures)
+    for figure in figures:  # noqa: SIM110 -- a generator costs each record a microsecond
+        if figure is not None and not 0 <= figure <= MAX_FIGURE:
+            return False
+    return True

@@ -72,6 +72,8 @@ class _Reader:
         given = (given or 0) + hidden
         inputs = self.details("prompt_tokens_details", "input_tokens_details")
         outputs = self.details("completion_tokens_details", "output_tokens_details")
+        if not inputs and not outputs:
+            return Reading(usage=Usage(taken, given), flaws=tuple(self.flaws))
         usage = Usage(
             input=taken,
             output=given,

@@ -19,6 +19,13 @@ MAX_TOKENS: Final = 2**31 - 1
 """A larger figure is a mistake: no model puts out as much, and some providers overflow."""
 FALLBACK_OUTPUT: Final = 4096
 """Output tokens where neither caller, route nor model says a figure."""
+ORDINARY: Final = frozenset(
+    {
+        "path", "size", "opaque", "tags", "model", "stream", "n", "max_tokens",
+        "max_completion_tokens", "stream_options", "metadata",
+    }
+)  # fmt: skip
+"""Members that none of the refusals of what can't be billed is about."""
 TIERS: Final = ("auto", "default")
 _SEARCH: Final = "what a provider looks up brings input and fees that no limit here can know"
 _STEERING: Final = "the route decides which model is called and where"
@@ -84,7 +91,8 @@ def read(body: bytes, *, allowed_tags: Sequence[str], protocol: str = "http") ->
     operation = OPERATIONS.get(path) if isinstance(path, str) else None
     if operation is None or not _whole(size, maximum=MAX_TOKENS):
         raise refused("invalid_json", reason="the gateway's own envelope is damaged")
-    _refuse_unbillable(said)
+    if not said.keys() <= ORDINARY:
+        _refuse_unbillable(said)
     chat = operation == "chat"
     stream = _flag(said, "stream")
     if stream and not chat:
