@@ -97,7 +97,9 @@ def rate_headers(states: Iterable[LimitState], *, now: int) -> Headers:
         counted = [state for state in states if state.kind in kinds and not state.shadow]
         if not counted:
             continue
-        state = min(counted, key=lambda state: state.remaining / max(state.limit, 1))
+        state = counted[0]
+        if len(counted) > 1:
+            state = min(counted, key=lambda state: state.remaining / max(state.limit, 1))
         headers += (
             (f"x-ratelimit-limit-{name}", str(state.limit)),
             (f"x-ratelimit-remaining-{name}", str(state.remaining)),

@@ -73,6 +73,8 @@ def order(
     keyed = [place for place in priced if exclusions.keyed(place)]
     if not keyed:
         raise _later(exclusions.keyless(priced), alias)
+    if len(keyed) == 1:
+        return tuple(keyed)
     ordered: list[Place] = []
     for priority in sorted({place.priority for place in keyed}):
         ordered += _drawn([place for place in keyed if place.priority == priority], random)

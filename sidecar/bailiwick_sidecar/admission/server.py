@@ -243,16 +243,19 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         if self._transport.is_closing():
             return
-        parts = [b"HTTP/1.1 %d %b\r\n" % (answer.status, PHRASES.get(answer.status, b"-"))]
-        parts += [
-            f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in answer.headers
-        ]
-        parts.append(self._server.headers)
-        if not keep:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"content-length: %d\r\n\r\n" % len(answer.body))
-        parts.append(answer.body)
-        self._transport.write(b"".join(parts))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+        self._transport.write(
+            b"HTTP/1.1 %d %b\r\n%b%b%bcontent-length: %d\r\n\r\n%b"
+            % (
+                answer.status,
+                PHRASES.get(answer.status, b"-"),
+                lines.encode("latin-1", "replace"),
+                self._server.headers,
+                b"" if keep else b"connection: close\r\n",
+                len(answer.body),
+                answer.body,
+            )
+        )
         if not keep:
             self._transport.close()
 

@@ -292,10 +292,10 @@ class Engine:
         for counters in plan.shown:
             least, tightest = 2.0, None
             for counter in counters:
-                cap = counter.cap
-                left = max(0, cap - counter.used(moment)) / (cap or 1)
-                if left < least:
-                    least, tightest = left, counter
+                left = counter.cap - counter.used(moment)
+                share = left / counter.cap if left > 0 else 0.0
+                if share < least:
+                    least, tightest = share, counter
             if tightest is not None:
                 found.append(tightest.state(moment))
         return tuple(found)
