@@ -11,8 +11,9 @@ import logging
 import random
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from bailiwick_sidecar import garbage
 from bailiwick_sidecar.accounting.journal import FileJournal
 from bailiwick_sidecar.accounting.records import AttemptEnd, Record
 from bailiwick_sidecar.accounting.rotation import EnvoyAdmin
@@ -224,8 +225,7 @@ class Agent:
     # --- Envoy ---
 
     async def _serve_envoy(self) -> None:
-        # Imported in a thread: admission goes on meanwhile.
-        module = await asyncio.to_thread(importlib.import_module, "bailiwick_sidecar.envoy_link")
+        module = await _loaded("bailiwick_sidecar.envoy_link")
         acked, desired = self._store.acked, self._store.desired
         link: EnvoyLink = module.EnvoyLink(
             settings=self.settings,
@@ -237,9 +237,7 @@ class Agent:
         await link.run()
 
     async def _serve_grpc(self) -> None:
-        module = await asyncio.to_thread(
-            importlib.import_module, "bailiwick_sidecar.llm_grpc.service"
-        )
+        module = await _loaded("bailiwick_sidecar.llm_grpc.service")
         face: GrpcFace = module.GrpcFace(envoy=API_SOCKET, ready=lambda: not self._reasons())
         await face.listen(Path(GRPC_SOCKET))
         try:
@@ -275,7 +273,7 @@ class Agent:
     # --- upkeep ---
 
     async def _open_ledger(self, first: Accepted, journal: FileJournal) -> None:
-        module = await asyncio.to_thread(importlib.import_module, "bailiwick_sidecar.ledger_link")
+        module = await _loaded("bailiwick_sidecar.ledger_link")
         self._ledger.open(module.embedded_ledger(self.settings.ledger, first.config, journal))
         while True:
             config = (self._store.desired or first).config
@@ -346,6 +344,13 @@ class Agent:
     def _protocol(self, provider: str) -> str:
         desired = self._store.desired
         return desired.tables.protocols.get(provider, "other") if desired else "other"
+
+
+async def _loaded(name: str) -> Any:
+    """A module that takes long to import: in a thread, so that admission goes on meanwhile."""
+    module = await asyncio.to_thread(importlib.import_module, name)
+    garbage.seldom()
+    return module
 
 
 def _keyring(settings: Settings) -> Keyring:
