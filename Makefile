@@ -77,7 +77,7 @@ lock:  ## Pin all dependencies anew: make lock UPGRADE=--upgrade
 	@[ -x .venv/bin/uv ] || $(MAKE) --no-print-directory venv
 	@echo "Resolving …"
 	@$(COMPILE) --all-extras --output-file requirements/dev.lock
-	@$(COMPILE) --extra operator --output-file requirements/operator.lock
+	@$(COMPILE) --extra operator --extra collector --output-file requirements/operator.lock
 	@$(COMPILE) --extra sidecar --output-file requirements/sidecar.lock
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
