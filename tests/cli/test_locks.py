@@ -13,8 +13,8 @@ PINNED = re.compile(
     r"^([a-z0-9][a-z0-9._-]*)==(\S+)(?: ; .*)? \\\n((?: +--hash=.*\n?)+)", re.MULTILINE
 )
 EXTRAS = {
-    "dev.lock": ("operator", "sidecar", "client", "dev"),
-    "operator.lock": ("operator",),
+    "dev.lock": ("operator", "collector", "sidecar", "client", "dev"),
+    "operator.lock": ("operator", "collector"),
     "sidecar.lock": ("sidecar",),
 }
 
