@@ -9,6 +9,8 @@ from pathlib import Path
 
 TOOLS = Path(__file__).parent.parent / "tools" / "vault"
 PACKAGE = "github.com/hashicorp/vault"
+PLUGIN = "vault-plugin-auth-kubernetes"
+PLUGIN_PACKAGE = f"github.com/hashicorp/{PLUGIN}/cmd/{PLUGIN}"
 
 
 class NoVaultError(Exception):
@@ -19,24 +21,37 @@ def find_or_build() -> Path:
     """The program: one on PATH, else what was built before, else it is built now."""
     if found := shutil.which("vault"):
         return Path(found)
+    return _built("vault", PACKAGE, "-tags", "minimal")
+
+
+def find_or_build_plugin() -> Path:
+    """The Kubernetes auth method, which a minimal Vault does not have inside; as above."""
+    if found := shutil.which(PLUGIN):
+        return Path(found)
+    return _built(PLUGIN, PLUGIN_PACKAGE)
+
+
+def _built(name: str, package: str, *flags: str) -> Path:
     pins = (TOOLS / "go.mod").read_bytes() + (TOOLS / "go.sum").read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    binary = cache / "e2e-tools" / hashlib.sha256(pins).hexdigest()[:12] / "vault"
+    binary = cache / "e2e-tools" / hashlib.sha256(pins).hexdigest()[:12] / name
     if not binary.exists():
-        _build(binary)
+        _build(binary, package, *flags)
     return binary
 
 
-def _build(binary: Path) -> None:
+def _build(binary: Path, package: str, *flags: str) -> None:
     go = shutil.which("go") or shutil.which("go", path=str(Path(sys.executable).parent))
     if go is None:
         raise NoVaultError(
-            "no `vault` and no `go` to build one: install Vault 1.21 or OpenBao's `bao` under the"
-            " name vault, or Go 1.25 or newer"
+            f"no `{binary.name}` and no `go` to build one: install Vault 1.21 or OpenBao's `bao`"
+            " under the name vault, or Go 1.25 or newer"
         )
     say = sys.__stderr__ or sys.stderr
     print(
-        f"\nbuilding Vault into {binary} (once; 5 to 7 minutes on two cores)", file=say, flush=True
+        f"\nbuilding {binary.name} into {binary} (once; Vault takes 5 to 7 minutes on two cores)",
+        file=say,
+        flush=True,
     )
     binary.parent.mkdir(parents=True, exist_ok=True)
     part = binary.with_suffix(f".{os.getpid()}.part")
@@ -44,7 +59,7 @@ def _build(binary: Path) -> None:
     subprocess.run(
         [
             *(go, "build", "-v", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"),
-            *("-tags", "minimal", "-o", part, PACKAGE),
+            *(*flags, "-o", part, package),
         ],
         cwd=TOOLS,
         env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"},
@@ -56,3 +71,4 @@ def _build(binary: Path) -> None:
 
 if __name__ == "__main__":
     print(find_or_build())
+    print(find_or_build_plugin())

@@ -29,7 +29,10 @@ SUBJECT = "system:serviceaccount:acme-prod:bailiwick-gateway"
 class VaultServer:
     """One server. `path` below is an API path without `/v1/`."""
 
-    def __init__(self, folder: Path, *, tls: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, tls: bool = False, plugins: Path | None = None
+    ) -> None:
+        """`plugins` is a folder whose programs it may run once they are registered."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
@@ -39,6 +42,8 @@ class VaultServer:
         self.output = folder / "vault.log"
         self.audit = folder / "audit.log"
         options = ["-dev-tls", f"-dev-tls-cert-dir={folder}"] if tls else []
+        if plugins is not None:
+            options.append(f"-dev-plugin-dir={plugins}")
         # Nothing of the developer's own Vault may have a part in this.
         clean = {k: v for k, v in os.environ.items() if not k.startswith("VAULT_")}
         with self.output.open("ab") as output:
