@@ -24,6 +24,7 @@ from bailiwick_operator.issuer import read_issuer
 from bailiwick_operator.keys import tenant_key
 from bailiwick_operator.kube.connection import Connection, connect
 from bailiwick_operator.kube.http import HttpKube
+from bailiwick_operator.kube.kinds import NAMESPACE
 from bailiwick_operator.publish.acks import AckBoard
 from bailiwick_operator.publish.hub import Hub
 from bailiwick_operator.publish.server import ConfigServer
@@ -31,6 +32,9 @@ from bailiwick_operator.publish.service import ConfigStreamService
 from bailiwick_operator.reconcile import Reconciler
 from bailiwick_operator.settings import Settings
 from bailiwick_operator.tls import Certificates, FileCertificates, OwnCertificates
+from bailiwick_operator.vault.admin import HvacVaultAdmin
+from bailiwick_operator.vault.grant import Trust
+from bailiwick_operator.vault.keeper import VaultKeeper
 from bailiwick_operator.work import Pace, WorkQueue
 from bailiwick_operator.world import World
 
@@ -98,6 +102,7 @@ class Operator:
         await certificates.refresh()
         await self._read_surroundings(kube)
         world = world_of(indices)
+        vault = await self._vault_keeper(kube, world)
         reconciler = Reconciler(
             kube=kube,
             world=world,
@@ -109,6 +114,7 @@ class Operator:
             operator_ca=certificates.ca,
             now=_now,
             add=self._add,
+            vault=vault,
         )
         queue = WorkQueue(
             reconciler,
@@ -134,7 +140,11 @@ class Operator:
             service=service,
             queue=queue,
             reconciler=reconciler,
-            tasks=(asyncio.create_task(queue.run()), asyncio.create_task(self._upkeep())),
+            tasks=(
+                asyncio.create_task(queue.run()),
+                asyncio.create_task(self._upkeep()),
+                *([asyncio.create_task(vault.run())] if vault else []),
+            ),
         )
         log.info("operator started port=%d", server.port)
 
@@ -165,6 +175,29 @@ class Operator:
             "namespaces": len(self._hub),
             "streams": running.service.streams,
         }
+
+    async def _vault_keeper(self, kube: HttpKube, world: World) -> VaultKeeper | None:
+        said, vault = self._settings.vault, self._settings.gateway.vault
+        if not said.manage:
+            return None
+        system = await kube.get(NAMESPACE, name="kube-system")
+        admin = HvacVaultAdmin(
+            address=vault.address,
+            auth_mount=said.auth_mount,
+            role=said.role,
+            token_file=Path(said.token_file),
+            ca_file=Path(said.ca_file) if said.ca_file else None,
+            namespace=vault.namespace,
+        )
+        return VaultKeeper(
+            admin,
+            # What a cluster is known by: the UID of a namespace that lives as long as it does.
+            cluster=str(system["metadata"]["uid"]) if system else "",
+            trust=Trust(method=vault.method, audience=vault.audience, service_account=GATEWAY),
+            tenants=lambda: world.tenants,
+            changed=lambda tenant: self._add(tenant_key(tenant)),
+            pace=Pace(workers=1, resync=self._settings.resync_seconds),
+        )
 
     def _certificates(self, kube: HttpKube) -> Certificates:
         stream = self._settings.stream

@@ -18,6 +18,8 @@ class ConditionType(StrEnum):
     """Every ready replica serves this generation."""
     DEGRADED = "Degraded"
     """A dependency is down; the message says which, the transition time since when."""
+    VAULT_GRANTED = "VaultGranted"
+    """Of a Tenant: its gateways may read their keys, where the operator writes that into Vault."""
 
 
 class Status(StrEnum):
@@ -74,6 +76,12 @@ class Reason(StrEnum):
     PROPAGATING = "Propagating"
     CHILDREN_REFUSED = "ChildrenRefused"
     HEALTHY = "Healthy"
+
+    # VaultGranted
+    GRANTED = "Granted"
+    ROLE_TAKEN = "RoleTaken"
+    VAULT_REFUSES = "VaultRefuses"
+    VAULT_UNAVAILABLE = "VaultUnavailable"
 
 
 @dataclass(frozen=True, slots=True)

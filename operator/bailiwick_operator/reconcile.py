@@ -21,6 +21,7 @@ from bailiwick_operator.compile.inputs import CompileInput, CompileResult
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
 from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
+from bailiwick_operator.granting import Granting
 from bailiwick_operator.keys import Key, KeyKind, namespace_key
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import Kube, KubeError
@@ -29,6 +30,7 @@ from bailiwick_operator.outcome import Outcome, condition, invalid, programmed, 
 from bailiwick_operator.publish.acks import AckBoard, PodAck, Verdict, judge
 from bailiwick_operator.publish.hub import Hub, Published
 from bailiwick_operator.status import StatusWriter, generation_of, identity
+from bailiwick_operator.vault.keeper import VaultKeeper
 from bailiwick_operator.world import BindingState, Broken, World
 
 log = logging.getLogger(__name__)
@@ -58,8 +60,13 @@ class Reconciler:
         operator_ca: Callable[[], str],
         now: Callable[[], datetime],
         add: Callable[[str], None],
+        vault: VaultKeeper | None = None,
     ) -> None:
-        """`add` puts another key on the queue; `now` is the time, in UTC."""
+        """`add` puts another key on the queue; `now` is the time, in UTC.
+
+        `vault` writes what the gateways may read there; None: someone else does.
+        """
+        self._granting = Granting(world=world, hub=hub, keeper=vault)
         self._kube = kube
         self._world = world
         self._hub = hub
@@ -96,10 +103,12 @@ class Reconciler:
             await self._statuses.write(tenant, [invalid(tenant, now=self._now())])
             return math.inf
         outcomes = [await self._namespace(tenant, claim.name) for claim in tenant.spec.namespaces]
+        grants = self._granting.ask(tenant, outcomes, now=self._now())
         await self._statuses.write(
             tenant,
-            summary(tenant, outcomes, now=self._now()),
+            [*summary(tenant, outcomes, now=self._now()), *grants],
             more={"namespaces": [outcome.status for outcome in outcomes]},
+            without=() if grants else (ConditionType.VAULT_GRANTED,),
         )
         pause = await self._departures(tenant)
         for outcome in outcomes:
@@ -325,6 +334,7 @@ class Reconciler:
                 # The garbage collector does it too; this is sooner.
                 await self._claims.release(binding)
         self._share_nothing(name)
+        self._granting.gone(name)
         return None
 
     def _share_nothing(self, name: str) -> None:

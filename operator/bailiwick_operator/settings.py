@@ -25,11 +25,29 @@ class Stream(Part, frozen=True, kw_only=True):
     """Secret in which the operator keeps the certificate that it makes."""
 
 
+class VaultManagement(Part, frozen=True, kw_only=True):
+    """Whether the operator writes tenants' policies and roles into Vault, and as whom.
+
+    Where Vault is, and how gateways log in, `gateway.vault` says.
+    """
+
+    manage: bool = False
+    auth_mount: str = "kubernetes"
+    """Where the operator logs in."""
+    role: str = "bailiwick.operator"
+    """As whom; no tenant's role has a dot there."""
+    token_file: str = "/var/run/secrets/bailiwick/vault/token"  # noqa: S105 - a path
+    """The operator's own projected token."""
+    ca_file: str = ""
+    """PEM; empty: the image's trust store."""
+
+
 class Settings(Part, frozen=True, kw_only=True):
     """Everything that can be set."""
 
     gateway: GatewaySettings
     stream: Stream = Stream()
+    vault: VaultManagement = VaultManagement()
     namespace: str = "bailiwick-system"
     """Where the operator runs."""
     liveness: str = "http://0.0.0.0:8081/healthz"

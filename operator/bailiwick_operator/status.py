@@ -1,7 +1,7 @@
 """Writes statuses: only what changed, with an Event where a condition turned."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -47,13 +47,17 @@ class StatusWriter:
         conditions: Sequence[Condition],
         *,
         more: Mapping[str, Any] | None = None,
+        without: Collection[ConditionType] = (),
     ) -> bool:
-        """Set these conditions and fields; false where the status says all of it already."""
+        """Set these conditions and fields; false where the status says all of it already.
+
+        Conditions of the types in `without` go: they are about something that is not asked for.
+        """
         ref, uid, generation, seen = _identity(resource)
         kind = KINDS[ref.kind]
         before = self._latest(ref, uid, seen, resource)
         old = _conditions(before)
-        new = old
+        new = tuple(one for one in old if one.type not in without)
         for condition in conditions:
             new = merge(new, condition)
         status: dict[str, Any] = {

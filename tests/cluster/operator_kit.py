@@ -37,11 +37,11 @@ def settings() -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def operating(plane: ControlPlane) -> AsyncIterator[Operator]:
+async def operating(plane: ControlPlane, said: Settings | None = None) -> AsyncIterator[Operator]:
     """A started operator; stopped at the end, whatever happens."""
     os.environ["KUBECONFIG"] = str(plane.kubeconfig())
     ensure_namespace(plane, "bailiwick-system")
-    operator = Operator(settings(), connection=plane.connection())
+    operator = Operator(said or settings(), connection=plane.connection())
     stop = asyncio.Event()
     task = asyncio.create_task(operator.run(stop=stop))
 

@@ -120,9 +120,7 @@ def test_a_token_of_a_deleted_account_is_refused_where_vault_asks(
     for method in (Method.KUBERNETES, Method.JWT):
         grant(server, method)
     gateway = token(plane, "logins-prod", "bailiwick-gateway")
-    plane.request(
-        "DELETE", "/api/v1/namespaces/logins-prod/serviceaccounts/bailiwick-gateway"
-    )
+    plane.request("DELETE", "/api/v1/namespaces/logins-prod/serviceaccounts/bailiwick-gateway")
 
     assert isinstance(read(server, tmp_path, Method.JWT, gateway), Found)
     assert isinstance(read(server, tmp_path, Method.KUBERNETES, gateway), Failed | Denied)

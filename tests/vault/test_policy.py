@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from google.protobuf.json_format import ParseDict
 from vault.vault_server import ROOT, Cluster, VaultServer
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
-from bailiwick_operator.vault.admin import HvacVaultAdmin, VaultAdminError
+from bailiwick_operator.vault.admin import (
+    Held,
+    HvacVaultAdmin,
+    RoleTakenError,
+    VaultAdminError,
+    VaultRefusesError,
+)
 from bailiwick_operator.vault.grant import (
     Grant,
     NothingToGrantError,
@@ -29,7 +36,8 @@ from bailiwick_sidecar.vault.reader import Login, Reader
 from bailiwick_sidecar.vault.settings import Method, VaultSettings
 
 ROOT_DIR = Path(__file__).parents[2]
-ADMIN = "bailiwick-operator"
+ADMIN = "bailiwick.operator"
+CLUSTER = "7c1d"
 OPERATOR = "system:serviceaccount:bailiwick-system:bailiwick-operator"
 
 
@@ -49,6 +57,10 @@ def config(namespace: str, *paths: str, **vault: str) -> TenantConfig:
     if paths:
         said["vault"] = {"authMount": "jwt", "role": "bailiwick-acme", **vault}
     return ParseDict(said, TenantConfig())
+
+
+def apply(admin: HvacVaultAdmin, given: Grant, *, shrink: bool = True) -> bool:
+    return admin.apply(given, cluster=CLUSTER, shrink=shrink)
 
 
 def acme(method: str = "jwt") -> Grant:
@@ -151,8 +163,9 @@ def admin(server: VaultServer, cluster: Cluster, tmp_path: Path) -> HvacVaultAdm
         {
             "policy": "\n".join(
                 f'path "{path}" {{ capabilities = ["create", "read", "update", "delete"] }}'
-                for path in ("sys/policies/acl/bailiwick-*", "auth/jwt/role/bailiwick-*")
+                for path in ("sys/policies/acl/bailiwick-*", "auth/+/role/bailiwick-*")
             )
+            + '\npath "sys/policies/acl" { capabilities = ["list"] }'
         },
         method="PUT",
     )
@@ -175,14 +188,16 @@ def test_the_operator_grants_and_takes_back(
     admin: HvacVaultAdmin, server: VaultServer, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Only differences are written; after the removal a token that is still out reads nothing."""
-    assert admin.apply(acme())
-    assert not admin.apply(acme())
+    assert apply(admin, acme())
+    assert not apply(admin, acme())
     for namespace in ("acme-a", "acme-b"):
         assert isinstance(read(server, tmp_path, cluster, namespace, "llm/acme/b"), Found)
     assert isinstance(read(server, tmp_path, cluster, "acme-a", "llm/globex/a"), Denied)
 
     less = grant([config("acme-a", "llm/acme/a")], Trust(method="jwt"))
-    assert admin.apply(less)
+    assert not apply(admin, less, shrink=False)
+    assert isinstance(read(server, tmp_path, cluster, "acme-b", "llm/acme/b"), Found)
+    assert apply(admin, less)
     assert isinstance(read(server, tmp_path, cluster, "acme-a", "llm/acme/b"), Denied)
     assert isinstance(read(server, tmp_path, cluster, "acme-b", "llm/acme/a"), Failed | Denied)
 
@@ -194,18 +209,57 @@ def test_the_operator_grants_and_takes_back(
         },
     )["auth"]["client_token"]
     assert server.call("GET", "secret/data/llm/acme/a", token=token)[0] == 200
+    held = Held("acme", "jwt", "bailiwick-acme")
+    assert admin.held(cluster=CLUSTER, known=()) == [held]
+    assert admin.held(cluster=CLUSTER, known=["bailiwick-acme"]) == []
+    admin.remove([held], cluster="another")
+    assert server.call("GET", "secret/data/llm/acme/a", token=token)[0] == 200
     for _ in range(2):
-        admin.remove(auth_mount="jwt", role="bailiwick-acme")
+        admin.remove([held], cluster=CLUSTER)
     assert server.call("GET", "secret/data/llm/acme/a", token=token)[0] == 403
     assert server.call("GET", "auth/jwt/role/bailiwick-acme")[0] == 404
+
+
+def test_a_role_moves_to_another_mount(
+    admin: HvacVaultAdmin, server: VaultServer, cluster: Cluster
+) -> None:
+    """The old mount's role stays while a gateway may need it, and goes then."""
+    server.write("sys/auth/jwt-2", {"type": "jwt"})
+    server.write("auth/jwt-2/config", {"jwt_validation_pubkeys": [cluster.public()]})
+    moved = grant([config("acme-a", "llm/acme/a", authMount="jwt-2")], Trust(method="jwt"))
+    assert apply(admin, grant([config("acme-a", "llm/acme/a")], Trust(method="jwt")))
+
+    assert apply(admin, moved, shrink=False)
+    assert server.call("GET", "auth/jwt/role/bailiwick-acme")[0] == 200
+    assert server.call("GET", "auth/jwt-2/role/bailiwick-acme")[0] == 200
+    assert apply(admin, moved)
+    assert server.call("GET", "auth/jwt/role/bailiwick-acme")[0] == 404
+    admin.remove([Held("acme", "jwt", "bailiwick-acme")], cluster=CLUSTER)
+    assert server.call("GET", "sys/policies/acl/bailiwick-acme")[0] == 200
+    assert server.call("GET", "auth/jwt-2/role/bailiwick-acme")[0] == 200
+
+
+def test_what_was_printed_is_taken_over_and_another_tenants_is_not(
+    admin: HvacVaultAdmin, server: VaultServer
+) -> None:
+    """Turning `vault.manage` on after `bailiwick vault-policy` needs no removal."""
+    path = "sys/policies/acl/bailiwick-acme"
+    server.write(path, {"policy": policy_text(acme())}, method="PUT")
+    assert apply(admin, acme())
+    assert not apply(admin, acme())
+
+    with pytest.raises(RoleTakenError, match="belongs to tenant acme"):
+        apply(admin, replace(acme(), tenant="globex"))
+    with pytest.raises(RoleTakenError, match="of another cluster"):
+        admin.apply(acme(), cluster="another", shrink=True)
 
 
 def test_what_the_operator_may_not_do_is_said(admin: HvacVaultAdmin, server: VaultServer) -> None:
     """A role outside its own policy, and a Vault that is away."""
     configs = [config("acme-a", "llm/acme/a", role="root-like")]
-    with pytest.raises(VaultAdminError, match="permission denied"):
-        admin.apply(grant(configs, Trust(method="jwt")))
+    with pytest.raises(VaultRefusesError, match="permission denied"):
+        apply(admin, grant(configs, Trust(method="jwt")))
     server.kill()
     with pytest.raises(VaultAdminError, match="cannot be used"):
-        admin.apply(acme())
+        apply(admin, acme())
     wait_for("the end", lambda: server.process.poll() is not None)

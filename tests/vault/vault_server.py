@@ -29,9 +29,7 @@ SUBJECT = "system:serviceaccount:acme-prod:bailiwick-gateway"
 class VaultServer:
     """One server. `path` below is an API path without `/v1/`."""
 
-    def __init__(
-        self, folder: Path, *, tls: bool = False, plugins: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, tls: bool = False, plugins: Path | None = None) -> None:
         """`plugins` is a folder whose programs it may run once they are registered."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder

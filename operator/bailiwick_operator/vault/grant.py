@@ -16,6 +16,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import Credential, TenantConfig
 TOKEN_TTL: Final = "20m"  # noqa: S105 -- a duration
 TOKEN_MAX_TTL: Final = "24h"  # noqa: S105 -- a duration
 METHODS: Final = ("kubernetes", "jwt")
+_SUBJECT_PARTS: Final = 4
 
 
 class NothingToGrantError(BailiwickError):
@@ -77,13 +78,16 @@ def grant(configs: Iterable[TenantConfig], trust: Trust) -> Grant:
     )
 
 
-def policy_text(given: Grant) -> str:
+def policy_text(given: Grant, *, mark: str = "") -> str:
     """The policy in Vault's language: reading, of exactly these paths of KV version 2.
+
+    `mark` is a comment line that says whose it is.
 
     Paths hold letters, digits, '.', '_', '-' and '/' alone (the compiler refuses others), so
     nothing in them is a pattern.
     """
     lines = [f"# Tenant {given.tenant}: written from its resources, changes are overwritten."]
+    lines += [mark] if mark else []
     lines += [
         f'path "{mount.strip("/")}/data/{path}" {{ capabilities = ["read"] }}'
         for mount, path in given.paths
@@ -138,3 +142,14 @@ def removal(given: Grant) -> str:
     return (
         f"vault delete {shlex.quote(role_path)}\nvault policy delete {shlex.quote(given.policy)}\n"
     )
+
+
+def role_namespaces(fields: Mapping[str, Any]) -> frozenset[str]:
+    """The namespaces that such a role binds, by what Vault says of it."""
+    found = set(fields.get("bound_service_account_namespaces") or ())
+    claims = fields.get("bound_claims") or {}
+    for subject in claims.get("sub") or ():
+        parts = str(subject).split(":")
+        if parts[:2] == ["system", "serviceaccount"] and len(parts) == _SUBJECT_PARTS:
+            found.add(parts[2])
+    return frozenset(found)
