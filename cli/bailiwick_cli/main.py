@@ -220,6 +220,9 @@ def vault_policy(
         AuthMethod, typer.Option(help="What is mounted at the tenant's vault.authMount.")
     ] = AuthMethod.KUBERNETES,
     audience: Annotated[str, typer.Option(help="As vault.audience of the chart.")] = "vault",
+    kv_version: Annotated[
+        int, typer.Option(help="Of the KV engine at the tenant's vault.kvMount.", min=1, max=2)
+    ] = 2,
     remove: Annotated[
         bool, typer.Option("--remove", help="Print how to take it all back instead.")
     ] = False,
@@ -231,7 +234,7 @@ def vault_policy(
     options = PolicyOptions(
         tenant=tenant,
         paths=tuple(file),
-        trust=Trust(method=method.value, audience=audience),
+        trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
         remove=remove,
     )
     raise typer.Exit(run(options))

@@ -193,7 +193,12 @@ class Operator:
             admin,
             # What a cluster is known by: the UID of a namespace that lives as long as it does.
             cluster=str(system["metadata"]["uid"]) if system else "",
-            trust=Trust(method=vault.method, audience=vault.audience, service_account=GATEWAY),
+            trust=Trust(
+                method=vault.method,
+                audience=vault.audience,
+                service_account=GATEWAY,
+                kv_version=said.kv_version,
+            ),
             tenants=lambda: world.tenants,
             changed=lambda tenant: self._add(tenant_key(tenant)),
             pace=Pace(workers=1, resync=self._settings.resync_seconds),

@@ -36,6 +36,8 @@ class VaultManagement(Part, frozen=True, kw_only=True):
     """Where the operator logs in."""
     role: str = "bailiwick.operator"
     """As whom; no tenant's role has a dot there."""
+    kv_version: int = 2
+    """Of the KV engine at the tenants' mounts."""
     token_file: str = "/var/run/secrets/bailiwick/vault/token"  # noqa: S105 - a path
     """The operator's own projected token."""
     ca_file: str = ""

@@ -77,6 +77,14 @@ def test_the_policy_has_each_path_once_and_nothing_else() -> None:
     assert acme().namespaces == ("acme-a", "acme-b")
 
 
+def test_an_engine_of_version_1_has_no_data_in_its_paths() -> None:
+    """The path is the entry's own."""
+    given = grant([config("acme-a", "llm/acme/a")], Trust(kv_version=1))
+    assert policy_text(given).splitlines()[1:] == [
+        'path "secret/llm/acme/a" { capabilities = ["read"] }'
+    ]
+
+
 def test_the_role_binds_account_namespaces_and_audience() -> None:
     """For both methods."""
     kubernetes = role_fields(acme("kubernetes"))

@@ -168,15 +168,13 @@ def _apply(vault: hvac.Client, given: Grant, mark: Mark, *, shrink: bool) -> boo
     role_path = _role_path(given.auth_mount, given.role)
     policy, role = _policy(vault, given.policy), _get(vault, role_path)
     before = _owner(policy, given, mark)
+    more: Collection[str] = ()
     if not shrink:
         # The mark still says where the role was, until that one goes.
-        mark = before or mark
-        given = replace(
-            given,
-            paths=tuple(sorted({*given.paths, *paths_of(policy)})),
-            namespaces=tuple(sorted({*given.namespaces, *role_namespaces(role)})),
-        )
-    wanted, wrote = policy_text(given, mark=mark.line()), False
+        mark, more = before or mark, paths_of(policy)
+        namespaces = {*given.namespaces, *role_namespaces(role)}
+        given = replace(given, namespaces=tuple(sorted(namespaces)))
+    wanted, wrote = policy_text(given, mark=mark.line(), more=more), False
     # Vault trims the text.
     if policy.strip() != wanted.strip():
         vault.adapter.put(_policy_path(given.policy), json={"policy": wanted})

@@ -6,7 +6,7 @@ https://developer.hashicorp.com/vault/api-docs/auth/kubernetes and …/auth/jwt.
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ TOKEN_TTL: Final = "20m"  # noqa: S105 -- a duration
 TOKEN_MAX_TTL: Final = "24h"  # noqa: S105 -- a duration
 METHODS: Final = ("kubernetes", "jwt")
 _SUBJECT_PARTS: Final = 4
+_KV_2: Final = 2
 
 
 class NothingToGrantError(BailiwickError):
@@ -30,6 +31,8 @@ class Trust:
     method: str = "kubernetes"
     audience: str = "vault"
     service_account: str = "bailiwick-gateway"
+    kv_version: int = 2
+    """Of the KV engine at the tenants' mounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,16 @@ def grant(configs: Iterable[TenantConfig], trust: Trust) -> Grant:
     )
 
 
-def policy_text(given: Grant, *, mark: str = "") -> str:
-    """The policy in Vault's language: reading, of exactly these paths of KV version 2.
+def api_paths(given: Grant) -> frozenset[str]:
+    """Where Vault's API has the keys."""
+    data = "data/" if given.trust.kv_version == _KV_2 else ""
+    return frozenset(f"{mount.strip('/')}/{data}{path}" for mount, path in given.paths)
 
-    `mark` is a comment line that says whose it is.
+
+def policy_text(given: Grant, *, mark: str = "", more: Collection[str] = ()) -> str:
+    """The policy in Vault's language: reading, of exactly these paths.
+
+    `mark` is a comment line that says whose it is; `more` are further paths of the API.
 
     Paths hold letters, digits, '.', '_', '-' and '/' alone (the compiler refuses others), so
     nothing in them is a pattern.
@@ -89,8 +98,8 @@ def policy_text(given: Grant, *, mark: str = "") -> str:
     lines = [f"# Tenant {given.tenant}: written from its resources, changes are overwritten."]
     lines += [mark] if mark else []
     lines += [
-        f'path "{mount.strip("/")}/data/{path}" {{ capabilities = ["read"] }}'
-        for mount, path in given.paths
+        f'path "{path}" {{ capabilities = ["read"] }}'
+        for path in sorted({*api_paths(given), *more})
     ]
     return "\n".join(lines) + "\n"
 

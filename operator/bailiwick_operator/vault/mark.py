@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MARK = re.compile(r"^# bailiwick (\{.*\})$", re.MULTILINE)
-_PATH = re.compile(r'^path "([^"]+)/data/([^"]+)" \{', re.MULTILINE)
+_PATH = re.compile(r'^path "([^"*+]+)" \{ capabilities = \["read"\] \}$', re.MULTILINE)
 _BY_HAND = re.compile(r"^# Tenant (\S+): written from its resources")
 
 
@@ -47,6 +47,6 @@ def printed_for(policy: str, tenant: str) -> bool:
     return found is not None and found[1] == tenant and read_mark(policy) is None
 
 
-def paths_of(policy: str) -> frozenset[tuple[str, str]]:
-    """Mount and path of each key that such a policy lets read."""
-    return frozenset((mount, path) for mount, path in _PATH.findall(policy))
+def paths_of(policy: str) -> frozenset[str]:
+    """The paths of the API that such a policy lets read; patterns are none of ours."""
+    return frozenset(_PATH.findall(policy))
