@@ -77,6 +77,19 @@ class Reason(StrEnum):
     CHILDREN_REFUSED = "ChildrenRefused"
     HEALTHY = "Healthy"
 
+    # Of routes, for their providers' keys: KEY_MISSING with Accepted, the others with Degraded.
+    KEY_MISSING = "KeyMissing"
+    CREDENTIAL_REVOKED = "CredentialRevoked"
+    KEY_UNAVAILABLE = "KeyUnavailable"
+    VAULT_FAILING = "VaultFailing"
+    VAULT_LOGIN_REFUSED = "VaultLoginRefused"
+    VAULT_SEALED = "VaultSealed"
+    VAULT_SLOW = "VaultSlow"
+    VAULT_UNREACHABLE = "VaultUnreachable"
+    KEY_TOO_OLD = "KeyTooOld"
+    KEY_AGING = "KeyAging"
+    SECRET_DISCOURAGED = "SecretDiscouraged"  # noqa: S105 - a reason's name, not a secret
+
     # VaultGranted
     GRANTED = "Granted"
     ROLE_TAKEN = "RoleTaken"

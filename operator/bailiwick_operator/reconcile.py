@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
-from bailiwick_operator.api.v1alpha1 import Tenant
+from bailiwick_operator.api.v1alpha1 import ModelRoute, Tenant
 from bailiwick_operator.applied import Applier
 from bailiwick_operator.children.gateway import build_gateway
 from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
@@ -23,6 +23,7 @@ from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
 from bailiwick_operator.granting import Granting
 from bailiwick_operator.keys import Key, KeyKind, namespace_key
+from bailiwick_operator.keystates import of_route
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import Kube, KubeError
 from bailiwick_operator.opinions import Opinions
@@ -227,14 +228,25 @@ class Reconciler:
         self, namespace: str, said: Mapping[Ref, Condition], verdict: Verdict
     ) -> None:
         """Status of what the tenant team wrote in this namespace."""
+        published = self._hub.newest(namespace)
+        config = TenantConfig.FromString(published.config) if published else TenantConfig()
         for resource in tuple(self._world.of_namespace(namespace)):
             accepted = said.get(identity(resource))
             if accepted is None:
                 if not isinstance(resource, Broken):
                     continue
                 accepted = invalid(resource, now=self._now())
+            shown = [accepted]
+            if isinstance(resource, ModelRoute):
+                shown = of_route(
+                    resource.metadata.name,
+                    config,
+                    self._acks.of(namespace).values(),
+                    accepted=accepted,
+                    now=self._now(),
+                )
             await self._statuses.write(
-                resource, [accepted, programmed(resource, accepted, verdict, now=self._now())]
+                resource, [*shown, programmed(resource, accepted, verdict, now=self._now())]
             )
 
     def _share(self, tenant: Tenant, namespace: str, said: Mapping[Ref, Condition]) -> None:

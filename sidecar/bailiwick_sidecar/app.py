@@ -338,6 +338,7 @@ class Agent:
                 reasons=state.reasons,
                 warnings=state.warnings,
                 degraded=self._keys.degraded(),
+                keys=self._keys.facts(),
             )
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from prometheus_client.core import Metric
@@ -16,6 +17,35 @@ class Degraded:
     """Something that this gateway needs is not as it should be, though it may serve."""
 
     dependency: str
+    reason: str
+    """One word, stable."""
+    since: str
+    """RFC 3339."""
+    message: str
+
+
+class KeyTrouble(StrEnum):
+    """What is wrong with a key; as KeyState of the config stream."""
+
+    MISSING = "missing"
+    """Its source is there, the path, version or field is not."""
+    REVOKED = "revoked"
+    UNAVAILABLE = "unavailable"
+    """The source is away and there is no key."""
+    KEPT = "kept"
+    """The source is away; the last key stays in use."""
+    AGING = "aging"
+    TOO_OLD = "too_old"
+    DISCOURAGED = "discouraged"
+    """In use, from a source that is not recommended."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFact:
+    """A key that wants somebody's attention; never the key itself."""
+
+    ref: KeyRef
+    trouble: KeyTrouble
     reason: str
     """One word, stable."""
     since: str
@@ -92,6 +122,10 @@ class Keyring(KeySource, Lender, Protocol):
         """What is not as it should be."""
         ...
 
+    def facts(self) -> tuple[KeyFact, ...]:
+        """Which keys want attention. Stable while nothing changes."""
+        ...
+
     def figures(self) -> Iterable[Metric]:
         """What a scrape should say of them."""
         ...
@@ -126,6 +160,10 @@ class Unattended:
 
     def degraded(self) -> tuple[Degraded, ...]:
         """Readiness says what is missing."""
+        return ()
+
+    def facts(self) -> tuple[KeyFact, ...]:
+        """None."""
         return ()
 
     def figures(self) -> Iterable[Metric]:

@@ -183,6 +183,7 @@ class Agent:
     token: str = ""
     received: list[ConfigUpdate] = field(default_factory=list)
     word: Ack = field(default_factory=Ack)
+    _call: Any = None
 
     def make(self, *, audience: str = "bailiwick-operator", bound: bool = True) -> "Agent":
         """Make the pod and get its token, as kubelet would."""
@@ -247,6 +248,7 @@ class Agent:
                 request_serializer=Ack.SerializeToString,
                 response_deserializer=ConfigUpdate.FromString,
             )(metadata=(("authorization", f"Bearer {self.token}"),))
+            self._call = call
             await call.write(self.word)
             while updates is None or len(self.received) < updates:
                 update = await call.read()
@@ -255,6 +257,11 @@ class Agent:
                 self.received.append(update)
                 self.word = answer_to(update, nack=nack)
                 await call.write(self.word)
+
+    async def say(self, word: Ack) -> None:
+        """Say this on the open stream, unasked."""
+        self.word = word
+        await self._call.write(word)
 
     @property
     def config(self) -> TenantConfig:

@@ -72,6 +72,14 @@ def test_what_each_answer_makes_of_a_key(
     assert (state.standing, sent(state, now)) == (standing, key)
 
 
+def test_since_when_a_key_is_missing_is_the_first_answer_that_said_so() -> None:
+    """Later ones do not move it; a denial in between begins anew."""
+    gone = told((0, found("a")), (5, Missing("gone", "first")), (9, Missing("gone", "second")))
+
+    assert gone.since == "first"
+    assert after(gone, Denied("no", "third"), now=10).since == "third"
+
+
 def test_since_when_vault_is_away_is_the_first_failure() -> None:
     """Later failures do not move it, an answer clears it."""
     away = told((0, found("a")), (5, failed(at="first")), (9, failed(Cause.SLOW, at="second")))

@@ -76,6 +76,18 @@ def has(keys: VaultKeys, text: str) -> bool:
     return keys.get(REF) == Secret(text)
 
 
+def test_a_key_that_vault_never_gave_is_asked_for_again_soon_after_a_denial() -> None:
+    """A config may be there before the policy that lets its keys be read; a poll is too long."""
+    script = Script(VaultError(Cause.LOGIN_REFUSED, "no", refused=True))
+
+    async def scene(keys: VaultKeys) -> None:
+        await until(lambda: script.reads >= 2)
+        script.key = "k1"
+        await until(lambda: has(keys, "k1"))
+
+    play(script, scene)
+
+
 def test_many_refused_attempts_ask_vault_once_and_then_ever_less_often() -> None:
     """All of a burst wait for the same answer; a key that stays refused is no storm."""
     script = Script()

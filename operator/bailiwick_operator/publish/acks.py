@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bailiwick_contract.v1.config_stream_pb2 import Ack, TypeState
+from bailiwick_contract.v1.config_stream_pb2 import Ack, KeyState, TypeState
 from bailiwick_operator.conditions import Reason
 from bailiwick_operator.publish.hub import Version
 
@@ -13,6 +13,21 @@ SHOWN = 3
 
 LONGEST_MESSAGE = 1024
 """Characters of an error that are kept: it goes into a status that people read."""
+
+LONGEST_REASON = 64
+MOST_KEYS = 200
+"""Of one pod's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWord:
+    """What a pod says of a key that is not as it should be; mount, path and field name it."""
+
+    key: tuple[str, str, str]
+    state: KeyState.State
+    reason: str
+    since: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +38,7 @@ class PodAck:
     version: Version
     serving: bool
     refused: str
+    keys: tuple[KeyWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,18 @@ def read_ack(ack: Ack, *, pod: str) -> PodAck:
         version=Version(sequence=ack.sequence, digest=ack.digest),
         serving=serving,
         refused="; ".join(refusals)[:LONGEST_MESSAGE],
+        keys=tuple(_key_word(one) for one in ack.keys[:MOST_KEYS]),
+    )
+
+
+def _key_word(said: KeyState) -> KeyWord:
+    credential = said.credential
+    return KeyWord(
+        key=(credential.mount, credential.path, credential.key),
+        state=said.state,
+        reason=said.reason[:LONGEST_REASON],
+        since=said.since[:LONGEST_REASON],
+        message=said.message[:LONGEST_MESSAGE],
     )
 
 

@@ -1,3 +1,4 @@
+from bailiwick_contract.v1 import tenant_config_pb2 as _tenant_config_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -20,18 +21,52 @@ class ConfigUpdate(_message.Message):
     def __init__(self, contract_version: _Optional[int] = ..., sequence: _Optional[int] = ..., digest: _Optional[str] = ..., config: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("sequence", "digest", "types", "error", "pod")
+    __slots__ = ("sequence", "digest", "types", "error", "pod", "keys")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     POD_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     digest: str
     types: _containers.RepeatedCompositeFieldContainer[TypeState]
     error: str
     pod: PodIdentity
-    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ...) -> None: ...
+    keys: _containers.RepeatedCompositeFieldContainer[KeyState]
+    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ...) -> None: ...
+
+class KeyState(_message.Message):
+    __slots__ = ("credential", "state", "reason", "since", "message")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[KeyState.State]
+        STATE_MISSING: _ClassVar[KeyState.State]
+        STATE_REVOKED: _ClassVar[KeyState.State]
+        STATE_UNAVAILABLE: _ClassVar[KeyState.State]
+        STATE_KEPT: _ClassVar[KeyState.State]
+        STATE_AGING: _ClassVar[KeyState.State]
+        STATE_TOO_OLD: _ClassVar[KeyState.State]
+        STATE_DISCOURAGED: _ClassVar[KeyState.State]
+    STATE_UNSPECIFIED: KeyState.State
+    STATE_MISSING: KeyState.State
+    STATE_REVOKED: KeyState.State
+    STATE_UNAVAILABLE: KeyState.State
+    STATE_KEPT: KeyState.State
+    STATE_AGING: KeyState.State
+    STATE_TOO_OLD: KeyState.State
+    STATE_DISCOURAGED: KeyState.State
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    credential: _tenant_config_pb2.Credential
+    state: KeyState.State
+    reason: str
+    since: str
+    message: str
+    def __init__(self, credential: _Optional[_Union[_tenant_config_pb2.Credential, _Mapping]] = ..., state: _Optional[_Union[KeyState.State, str]] = ..., reason: _Optional[str] = ..., since: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TypeState(_message.Message):
     __slots__ = ("type_url", "state", "error")

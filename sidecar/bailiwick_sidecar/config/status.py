@@ -9,7 +9,7 @@ import orjson
 
 from bailiwick_sidecar.config.files import replace_file
 from bailiwick_sidecar.config.store import ConfigStore
-from bailiwick_sidecar.keyring import Degraded
+from bailiwick_sidecar.keyring import Degraded, KeyFact
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ class Status:
     """What does not work though it is ready."""
     degraded: tuple[Degraded, ...] = ()
     """What it depends on and is not as it should be, and since when."""
+    keys: tuple[KeyFact, ...] = ()
+    """Which providers' keys want attention."""
 
     @classmethod
     def of(
@@ -44,6 +46,7 @@ class Status:
         reasons: tuple[str, ...],
         warnings: tuple[str, ...],
         degraded: tuple[Degraded, ...] = (),
+        keys: tuple[KeyFact, ...] = (),
     ) -> "Status":
         """The status of this process with this config store."""
         return cls(
@@ -56,6 +59,7 @@ class Status:
             reasons=reasons,
             warnings=warnings,
             degraded=degraded,
+            keys=keys,
         )
 
 

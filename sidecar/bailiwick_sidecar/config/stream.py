@@ -19,10 +19,18 @@ from bailiwick_contract.bounds import MAX_CONFIG_BYTES
 from bailiwick_contract.compat import CONTRACT_VERSION, accepts
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_contract.services import CONFIG_STREAM_PATH
-from bailiwick_contract.v1.config_stream_pb2 import Ack, ConfigUpdate, PodIdentity, TypeState
+from bailiwick_contract.v1.config_stream_pb2 import (
+    Ack,
+    ConfigUpdate,
+    KeyState,
+    PodIdentity,
+    TypeState,
+)
+from bailiwick_contract.v1.tenant_config_pb2 import Credential
 from bailiwick_sidecar.config.mount import read_mount
 from bailiwick_sidecar.config.source import Update
 from bailiwick_sidecar.config.status import Status
+from bailiwick_sidecar.keyring import KeyFact, KeyTrouble
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +40,19 @@ LONGEST_PAUSE: Final = 5.0
 STEADY: Final = 10.0
 """A stream that lived for so many seconds was good: the next attempt does not wait long."""
 LONGEST_ERROR: Final = 2048
+
+MOST_KEYS: Final = 200
+"""Of which the operator hears; a config with more is told in part."""
+
+STATES: Final = {
+    KeyTrouble.MISSING: KeyState.STATE_MISSING,
+    KeyTrouble.REVOKED: KeyState.STATE_REVOKED,
+    KeyTrouble.UNAVAILABLE: KeyState.STATE_UNAVAILABLE,
+    KeyTrouble.KEPT: KeyState.STATE_KEPT,
+    KeyTrouble.AGING: KeyState.STATE_AGING,
+    KeyTrouble.TOO_OLD: KeyState.STATE_TOO_OLD,
+    KeyTrouble.DISCOURAGED: KeyState.STATE_DISCOURAGED,
+}
 
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_CONFIG_BYTES + 4096),
@@ -200,6 +221,7 @@ def acknowledgement(status: Status, *, digest: str, pod: PodIdentity) -> Ack:
     Envoy's own words are with the one type "*": the agent serves all types of a config or none.
     """
     word = Ack(sequence=status.sequence, digest=digest, pod=pod)
+    word.keys.extend(_key_state(one) for one in status.keys[:MOST_KEYS])
     if digest != status.desired:
         word.error = status.error[:LONGEST_ERROR]
         return word
@@ -211,6 +233,16 @@ def acknowledgement(status: Status, *, digest: str, pod: PodIdentity) -> Ack:
         state = TypeState.STATE_PENDING
     word.types.append(TypeState(type_url="*", state=state, error=status.error[:LONGEST_ERROR]))
     return word
+
+
+def _key_state(fact: KeyFact) -> KeyState:
+    return KeyState(
+        credential=Credential(mount=fact.ref.mount, path=fact.ref.path, key=fact.ref.field),
+        state=STATES[fact.trouble],
+        reason=fact.reason,
+        since=fact.since,
+        message=fact.message[:LONGEST_ERROR],
+    )
 
 
 def _read(path: Path) -> bytes:

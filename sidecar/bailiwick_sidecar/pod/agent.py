@@ -24,7 +24,14 @@ class PodAgent(Agent):
     def _write_status(self) -> None:
         super()._write_status()
         state = self._readiness()
-        self._stream.write(Status.of(self._store, reasons=state.reasons, warnings=state.warnings))
+        self._stream.write(
+            Status.of(
+                self._store,
+                reasons=state.reasons,
+                warnings=state.warnings,
+                keys=self._keys.facts(),
+            )
+        )
 
 
 def settings_of(environment: Environment) -> Settings:

@@ -63,7 +63,7 @@ class Key:
     why: str = ""
     """What is missing or denied."""
     since: str = ""
-    """Since when it is denied, RFC 3339."""
+    """Since when it is denied or missing, RFC 3339."""
     doubted_until: float = 0.0
     doubts: int = 0
     serials: int = 0
@@ -74,8 +74,14 @@ def after(key: Key, outcome: Outcome, *, now: float) -> Key:
     match outcome:
         case Found():
             return _found(key, outcome, now)
-        case Missing(what):
-            return Key(standing=Standing.MISSING, why=what, serials=key.serials, confirmed=now)
+        case Missing(what, at):
+            return Key(
+                standing=Standing.MISSING,
+                why=what,
+                since=key.since if key.standing is Standing.MISSING else at,
+                serials=key.serials,
+                confirmed=now,
+            )
         case Denied(what, at):
             return Key(
                 standing=Standing.REVOKED,

@@ -36,9 +36,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Vault answers that there is no such key: `what` says whether path, version or field."""
+    """Vault answers that there is no such key: `what` says whether path, version or field.
+
+    `at` is the wall clock's time, RFC 3339; the reader sets it.
+    """
 
     what: str
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

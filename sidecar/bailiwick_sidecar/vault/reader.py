@@ -5,7 +5,7 @@ Blocks as its client does. Clock and randomness are parameters.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -107,9 +107,10 @@ class Reader:
 
     def _read_one(self, ref: KeyRef) -> Outcome:
         try:
-            return self._api.read(ref)
+            said = self._api.read(ref)
         except VaultError as error:
             return self._outcome(error)
+        return replace(said, at=self._now()) if isinstance(said, Missing) else said
 
     def _attend(self, login: Login) -> None:
         """Have a token that holds.
@@ -157,7 +158,9 @@ class Reader:
         self.renew_at = lease.renew_at(self._random())
 
     def _outcome(self, error: VaultError) -> Outcome:
-        at = self._wall().strftime("%Y-%m-%dT%H:%M:%SZ")
         if error.refused:
-            return Denied(str(error), at)
-        return Failed(error.cause, str(error), at)
+            return Denied(str(error), self._now())
+        return Failed(error.cause, str(error), self._now())
+
+    def _now(self) -> str:
+        return self._wall().strftime("%Y-%m-%dT%H:%M:%SZ")

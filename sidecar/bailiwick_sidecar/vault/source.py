@@ -15,17 +15,17 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
-from bailiwick_sidecar.keyring import Degraded
+from bailiwick_sidecar.keyring import Degraded, KeyFact
 from bailiwick_sidecar.quota.model import AttemptKey
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
 from bailiwick_sidecar.vault.figures import families
 from bailiwick_sidecar.vault.freshness import Key, Standing, after, aged, refused, served, usable
 from bailiwick_sidecar.vault.loans import Loan, Loans
-from bailiwick_sidecar.vault.outcomes import Failed, Outcome
+from bailiwick_sidecar.vault.outcomes import Denied, Failed, Outcome
 from bailiwick_sidecar.vault.reader import Login, Reader, VaultApi
 from bailiwick_sidecar.vault.settings import Method, VaultSettings
 from bailiwick_sidecar.vault.timing import Demand, poll_pause, retry_pause
-from bailiwick_sidecar.vault.words import absent, complaints, shown
+from bailiwick_sidecar.vault.words import absent, complaints, facts, shown
 from bailiwick_sidecar.vault.worker import Worker
 
 REPLACED_SECONDS: Final = 2.0
@@ -75,6 +75,8 @@ class VaultKeys:
         self._loans = Loans()
         self._wake = asyncio.Event()
         self._reads: Counter[str] = Counter()
+        self._early: Counter[KeyRef] = Counter()
+        """How often in a row Vault denied a key that it never gave."""
 
     # --- what admission asks ---
 
@@ -135,6 +137,7 @@ class VaultKeys:
         for ref in self._keys.keys() - wanted:
             del self._keys[ref], self._due[ref]
             self._demand.pop(ref, None)
+            del self._early[ref]
         for ref in wanted - self._keys.keys():
             self._keys[ref], self._due[ref] = Key(), 0.0
         if self._notice is not None and vault.notice != self._notice:
@@ -183,6 +186,10 @@ class VaultKeys:
         """What is wrong with Vault or a key, and since when."""
         return complaints(self._keys, self.settings, wall=self._clocks.wall())
 
+    def facts(self) -> tuple[KeyFact, ...]:
+        """Which keys want attention."""
+        return facts(self._keys, self.settings, wall=self._clocks.wall())
+
     def figures(self) -> Iterable[Metric]:
         """Versions, ages and answers, for a scrape."""
         return families(
@@ -201,19 +208,14 @@ class VaultKeys:
         self._take(outcomes)
 
     def _take(self, outcomes: Mapping[KeyRef, Outcome]) -> None:
-        now, chance = self._clocks.monotonic(), self._clocks.random
+        now = self._clocks.monotonic()
         failed = [one for one in outcomes.values() if isinstance(one, Failed)]
         self._failures = self._failures + 1 if failed else 0
         for ref, outcome in outcomes.items():
             label = outcome.cause if isinstance(outcome, Failed) else type(outcome).__name__.lower()
             self._reads[label] += 1
             if ref in self._keys:
-                pause = (
-                    retry_pause(self._failures, self.settings.poll, chance())
-                    if isinstance(outcome, Failed)
-                    else poll_pause(self.settings.poll, chance())
-                )
-                self._due[ref] = now + pause
+                self._due[ref] = now + self._pause_after(ref, outcome)
                 before = self._keys[ref].serials
                 self._change(ref, partial(after, outcome=outcome, now=now))
                 fruitful = self._keys[ref].serials != before
@@ -223,6 +225,17 @@ class VaultKeys:
             asked = self._demanded.pop(ref, None)
             if asked is not None and not asked.done():
                 asked.set_result(None)
+
+    def _pause_after(self, ref: KeyRef, outcome: Outcome) -> float:
+        """Seconds until the key is asked for again."""
+        poll, chance = self.settings.poll, self._clocks.random()
+        if isinstance(outcome, Failed):
+            return retry_pause(self._failures, poll, chance)
+        if isinstance(outcome, Denied) and not self._keys[ref].serials:
+            # Of a new path the gateway may hear before Vault has heard of the gateway.
+            self._early[ref] += 1
+            return min(retry_pause(self._early[ref], poll, chance), poll)
+        return poll_pause(poll, chance)
 
     def _may_ask(self, login: Login | None) -> bool:
         return login is not None and (self.settings.method is Method.TOKEN or bool(login.role))

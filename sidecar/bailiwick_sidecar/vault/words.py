@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from bailiwick_sidecar.keyring import Degraded
+from bailiwick_sidecar.keyring import Degraded, KeyFact, KeyTrouble
 from bailiwick_sidecar.secrets import Absent, KeyRef
 from bailiwick_sidecar.vault.freshness import Key, Standing
 from bailiwick_sidecar.vault.reader import Login
@@ -48,6 +48,52 @@ def absent(ref: KeyRef, key: Key, settings: VaultSettings, login: Login | None) 
             return Absent(f"{name} was not read yet")
 
 
+def facts(
+    keys: Mapping[KeyRef, Key], settings: VaultSettings, *, wall: float
+) -> tuple[KeyFact, ...]:
+    """What is wrong with each key. Stable while nothing changes."""
+    found: list[KeyFact] = []
+    for ref, key in sorted(keys.items(), key=lambda item: shown(item[0])):
+        if key.standing is Standing.MISSING:
+            found.append(KeyFact(ref, KeyTrouble.MISSING, "KeyMissing", key.since, key.why))
+        if key.standing is Standing.REVOKED:
+            words = f"{shown(ref)} is not used any more: {key.why}"
+            found.append(KeyFact(ref, KeyTrouble.REVOKED, "CredentialRevoked", key.since, words))
+        elif key.failed is not None:
+            kept = key.standing.usable
+            trouble = KeyTrouble.KEPT if kept else KeyTrouble.UNAVAILABLE
+            words = f"{key.failed.what}; {_use(key, settings)}"
+            found.append(KeyFact(ref, trouble, key.failed.cause, key.failed.at, words))
+        if (old := _aged(ref, key, settings, wall)) is not None:
+            found.append(old)
+    return tuple(found)
+
+
+def _use(key: Key, settings: VaultSettings) -> str:
+    if key.standing.usable:
+        return f"the last keys stay in use for {settings.max_stale / 3600:g} h from then on"
+    return "there is no key to use"
+
+
+def _aged(ref: KeyRef, key: Key, settings: VaultSettings, wall: float) -> KeyFact | None:
+    """What is to be said of the key's age, from nine tenths of the longest on."""
+    created = key.current.created if key.current else None
+    if created is None or not settings.max_age:
+        return None
+    near, limit = created + settings.max_age * NEARLY, created + settings.max_age
+    if wall < near:
+        return None
+    past = wall >= limit
+    return KeyFact(
+        ref,
+        KeyTrouble.TOO_OLD if past else KeyTrouble.AGING,
+        "KeyTooOld" if past else "KeyAging",
+        _text(limit if past else near),
+        f"{shown(ref)} is from {_text(created)} and should be replaced by {_text(limit)}"
+        f" ({settings.max_age / DAY_S:g} days): rotate it",
+    )
+
+
 def complaints(
     keys: Mapping[KeyRef, Key], settings: VaultSettings, *, wall: float
 ) -> tuple[Degraded, ...]:
@@ -55,11 +101,7 @@ def complaints(
     found: dict[tuple[str, str], Degraded] = {}
     for ref, key in sorted(keys.items(), key=lambda item: shown(item[0])):
         if key.failed is not None:
-            use = (
-                f"the last keys stay in use for {settings.max_stale / 3600:g} h from then on"
-                if key.standing.usable
-                else "there is no key to use"
-            )
+            use = _use(key, settings)
             said = Degraded("Vault", key.failed.cause, key.failed.at, f"{key.failed.what}; {use}")
             found.setdefault(("Vault", said.reason + use), said)
         if key.standing is Standing.REVOKED:
@@ -69,19 +111,8 @@ def complaints(
                 key.since,
                 f"{shown(ref)} is not used any more: {key.why}",
             )
-        created = key.current.created if key.current else None
-        if created is not None and settings.max_age:
-            limit = created + settings.max_age
-            if wall >= created + settings.max_age * NEARLY:
-                days = settings.max_age / DAY_S
-                past = wall >= limit
-                found["age", shown(ref)] = Degraded(
-                    "Vault",
-                    "KeyTooOld" if past else "KeyAging",
-                    _text(limit if past else created + settings.max_age * NEARLY),
-                    f"{shown(ref)} is from {_text(created)} and should be replaced by"
-                    f" {_text(limit)} ({days:g} days): rotate it",
-                )
+        if (old := _aged(ref, key, settings, wall)) is not None:
+            found["age", shown(ref)] = Degraded("Vault", old.reason, old.since, old.message)
     return tuple(found.values())
 
 

@@ -1,0 +1,73 @@
+"""What a gateway says of a key becomes a condition of the routes that need it."""
+
+import asyncio
+
+from cluster.control_plane import ControlPlane
+from cluster.operator_kit import (
+    Agent,
+    apply_all,
+    background,
+    conditions,
+    ensure_namespace,
+    operating,
+    path_of,
+    until_says,
+)
+from cluster.test_vault_grants import resources
+from cluster.waiting import eventually
+
+from bailiwick_contract.v1.config_stream_pb2 import Ack, KeyState
+from bailiwick_contract.v1.tenant_config_pb2 import Credential
+
+
+def test_a_key_that_is_missing_then_denied_then_there(control_plane: ControlPlane) -> None:
+    """`Accepted=False` while it is missing, `Degraded` while it is denied; neither afterwards."""
+
+    async def run() -> None:
+        plane = control_plane
+        await asyncio.to_thread(ensure_namespace, plane, "keyed-prod")
+        made = resources("keyed")
+        route = made[2]
+        async with operating(plane) as operator:
+            await asyncio.to_thread(apply_all, plane, made)
+            agent = Agent(plane, "keyed-prod", "gateway-1").make()
+            async with background(agent.serve(operator)):
+
+                async def received() -> bool:
+                    return bool(agent.received)
+
+                await eventually(received)
+                await asyncio.to_thread(agent.ready)
+                await until_says(plane, route, "Accepted", "True", "Accepted")
+                await until_says(plane, route, "Degraded", "False", "Healthy")
+
+                await agent.say(word(agent.word, KeyState.STATE_MISSING, "KeyMissing"))
+                await until_says(plane, route, "Accepted", "False", "KeyMissing")
+                await until_says(plane, made[0], "Accepted", "True", "Accepted")
+                found = await asyncio.to_thread(plane.request, "GET", path_of(route))
+                assert "llm/keyed/openai is not there" in conditions(found)["Accepted"]["message"]
+
+                await agent.say(word(agent.word, KeyState.STATE_REVOKED, "CredentialRevoked"))
+                await until_says(plane, route, "Accepted", "True", "Accepted")
+                await until_says(plane, route, "Degraded", "True", "CredentialRevoked")
+                found = await asyncio.to_thread(plane.request, "GET", path_of(route))
+                assert "since 2026-01-01" in conditions(found)["Degraded"]["message"]
+
+                await agent.say(word(agent.word))
+                await until_says(plane, route, "Degraded", "False", "Healthy")
+
+    asyncio.run(run())
+
+
+def word(last: Ack, state: "KeyState.State | None" = None, reason: str = "") -> Ack:
+    """The pod's last word, with this of its one key."""
+    said = Ack(sequence=last.sequence, digest=last.digest, types=last.types)
+    if state is not None:
+        said.keys.add(
+            credential=Credential(mount="secret", path="llm/keyed/openai", key="api_key"),
+            state=state,
+            reason=reason,
+            since="2026-01-01",
+            message="secret/llm/keyed/openai is not there",
+        )
+    return said
