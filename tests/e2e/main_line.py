@@ -4,6 +4,7 @@ Not collected by `make test`: `make e2e` runs it against the cluster that KUBECO
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ from prometheus_client.parser import text_string_to_metric_families
 PER_MINUTE = 30
 """Quota/each-user of examples/acme."""
 
+TOKEN = "/var/run/secrets/bailiwick/token"
+SERVICE = "bailiwick.llm.v1.LanguageModel"
 VALUES = {
     "gateway": {
         "drainSeconds": 5,
@@ -35,6 +38,13 @@ VALUES = {
             "monitoring": [{"namespaceLabels": {"kubernetes.io/metadata.name": MONITORING}}]
         },
     }
+}
+
+
+QUESTION = {
+    "model": "fast",
+    "max_tokens": 64,
+    "messages": [{"role": "ROLE_USER", "content": '{"tokens": 7}'}],
 }
 
 
@@ -52,6 +62,57 @@ def call(cluster: Cluster, story: Story, workload: str, *arguments: str) -> list
     outcomes: list[dict[str, Any]] = json.loads(printed)
     story.calls.setdefault(workload, []).extend(outcomes)
     return outcomes
+
+
+def by_grpc(cluster: Cluster, story: Story, workload: str, *arguments: str) -> list[dict[str, Any]]:
+    """The same by a typed client."""
+    where = (f"--namespace={TENANT_NAMESPACE}", f"deployment/{workload}")
+    printed = cluster("exec", *where, "--", "python", "/code/grpc_call.py", *arguments)
+    outcomes: list[dict[str, Any]] = json.loads(printed)
+    story.calls.setdefault(workload, []).extend(outcomes)
+    return outcomes
+
+
+def curl(cluster: Cluster, method: str, request: dict[str, Any], *, first: str = "") -> str:
+    """What grpcurl printed in a pod of ranking-api; it knows the API by reflection alone."""
+    where = (f"--namespace={TENANT_NAMESPACE}", "deployment/ranking-api")
+    line = (
+        f'exec {first} grpcurl -plaintext -H "authorization: Bearer $(cat {TOKEN})" -d "$1"'
+        ' "$GATEWAY_GRPC" "$2"'
+    )
+    return cluster("exec", *where, "--", "sh", "-c", line, "-", json.dumps(request), method)
+
+
+def used(printed: str) -> dict[str, str]:
+    """The usage among the messages that grpcurl printed one after the other."""
+    decoder, found, at = json.JSONDecoder(), {}, 0
+    while at < len(printed.rstrip()):
+        said, at = decoder.raw_decode(printed, at + len(printed[at:]) - len(printed[at:].lstrip()))
+        found = said.get("usage", found)
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def settled_as(
+    cluster: Cluster, before: dict[str, list[tuple[dict[str, str], float]]], *, kind: str
+) -> None:
+    """Return once one more attempt by gRPC has its row, in this state, with what was delivered."""
+    labels = {"state": kind, "protocol": "grpc"}
+    was = total(before, "bailiwick_attempts_total", **labels)
+    after = until(
+        lambda: metrics(cluster),
+        lambda seen: total(seen, "bailiwick_attempts_total", **labels) == was + 1,
+        what=f"a row that is {kind}",
+    )
+    output = {"state": kind, "kind": "output"}
+    delivered = total(after, "bailiwick_tokens_total", **output) - total(
+        before, "bailiwick_tokens_total", **output
+    )
+    assert 0 < delivered < 60
+
+
+def message(told: dict[str, Any]) -> dict[str, str]:
+    """A user's message that tells the provider how to answer, as grpcurl takes it."""
+    return {"role": "ROLE_USER", "content": json.dumps(told)}
 
 
 def seen_by(cluster: Cluster, provider: str) -> list[dict[str, Any]]:
@@ -179,17 +240,52 @@ def test_who_may_not_is_refused(
     assert (answer["status"], answer["code"]) == (403, code), answer
 
 
-def test_limits_refuse(cluster: Cluster, story: Story) -> None:
-    """Of 40 calls in a minute 30 go out, to the call; the others are told when to come again."""
+def test_a_workload_calls_by_grpc(cluster: Cluster, story: Story) -> None:
+    """Blocking, asyncio and grpcurl clients, whole and in pieces, with the same token."""
     before = len(seen_by(cluster, "openai"))
-    outcomes = call(cluster, story, "helpdesk-bot", "fast", f"--times={PER_MINUTE + 10}")
+    answers = [
+        outcome
+        for options in ((), ("--stream",), ("--aio",), ("--aio", "--stream"))
+        for outcome in by_grpc(cluster, story, "ranking-api", "fast", *options)
+    ]
+    curled = [
+        curl(cluster, f"{SERVICE}/Chat", QUESTION),
+        curl(cluster, f"{SERVICE}/ChatStream", {"chat": QUESTION}),
+    ]
 
-    statuses = [one["status"] for one in outcomes]
-    assert statuses == [200] * PER_MINUTE + [429] * 10, outcomes[-1]
-    refused = outcomes[PER_MINUTE:]
+    for answer in answers:
+        assert answer["status"] == 200, answer
+        assert answer["text"] == " w" * 7
+        assert answer["usage"]["completion_tokens"] == 7
+    for printed in curled:
+        usage = {key: int(value) for key, value in used(printed).items()}
+        assert usage["completion_tokens"] == 7
+        story.calls["ranking-api"].append({"status": 200, "usage": usage})
+    attempts = seen_by(cluster, "openai")[before:]
+    assert [one["stream"] for one in attempts] == [False, True] * 3
+    assert {one["authorization"] for one in attempts} == {""}, "the caller's token left the cluster"
+
+
+def test_limits_refuse(cluster: Cluster, story: Story) -> None:
+    """Of 20 calls by HTTP and 20 by gRPC at once 30 go out, to the call; the others come later."""
+    before = len(seen_by(cluster, "openai"))
+    with ThreadPoolExecutor(2) as both:
+        by_http = both.submit(call, cluster, story, "helpdesk-bot", "fast", "--times=20")
+        typed = both.submit(by_grpc, cluster, story, "helpdesk-bot", "fast", "--times=20")
+
+    outcomes = by_http.result() + typed.result()
+    refused = [one for one in outcomes if one["status"] != 200]
+    assert len(outcomes) - len(refused) == PER_MINUTE, refused[-1:]
+    assert {one["status"] for one in refused} <= {429, "RESOURCE_EXHAUSTED"}
     assert {one["code"] for one in refused} == {"rate_limit_exceeded"}
-    assert all(int(one["retry_after"]) >= 1 for one in refused)
     assert len(seen_by(cluster, "openai")) - before == PER_MINUTE
+
+    (http,) = call(cluster, story, "helpdesk-bot", "fast")
+    (grpc,) = by_grpc(cluster, story, "helpdesk-bot", "fast")
+    assert (http["status"], grpc["status"]) == (429, "RESOURCE_EXHAUSTED")
+    assert int(http["retry_after"]) >= 1
+    assert 0 < grpc["retry_after"] <= 60
+    assert grpc["limits"] == ["Quota/each-user#requestsPerMinute"]
 
 
 def test_metrics_and_rows_agree_with_the_provider(cluster: Cluster, story: Story) -> None:
@@ -211,8 +307,38 @@ def test_metrics_and_rows_agree_with_the_provider(cluster: Cluster, story: Story
         assert total(found, "bailiwick_tokens_total", kind=kind) == used
     assert total(found, "bailiwick_cost_total", currency="USD", model="gpt-5-mini") > 0
     assert total(found, "bailiwick_cost_total", currency="USD", model="gpt-5") > 0
-    assert total(found, "bailiwick_limit_refusals_total", team="support") == 10
+    assert total(found, "bailiwick_limit_refusals_total", team="support") == 12
+    for name in ("bailiwick_attempts_total", "bailiwick_requests_total"):
+        told = {
+            protocol: {
+                tuple(sorted(had.keys())) for had, _ in found[name] if had["protocol"] == protocol
+            }
+            for protocol in ("http", "grpc")
+        }
+        assert told["http"] == told["grpc"], "the two can be told apart by more than `protocol`"
     assert total(found, "bailiwick_ledger_failing_seconds") == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--aio",)], ids=["blocking", "asyncio"])
+def test_a_stream_by_grpc_is_left(cluster: Cluster, story: Story, options: tuple[str, ...]) -> None:
+    """The provider sees the caller go; what was delivered until then is charged."""
+    before = metrics(cluster)
+    (left,) = by_grpc(cluster, story, "ranking-api", "fast", "--stream", "--leave=4", *options)
+
+    assert left["status"] == "left", left
+    settled_as(cluster, before, kind="estimated")
+    assert seen_by(cluster, "openai")[-1]["end"] == "caller_left"
+
+
+def test_grpcurl_is_interrupted(cluster: Cluster, story: Story) -> None:
+    """Killed in the middle of a stream, as by Ctrl-C."""
+    before = metrics(cluster)
+    slow = {**QUESTION, "messages": [message({"tokens": 60, "chunk_delay": 0.05})]}
+    with pytest.raises(CommandError):
+        curl(cluster, f"{SERVICE}/ChatStream", {"chat": slow}, first="timeout -s INT 1")
+
+    settled_as(cluster, before, kind="estimated")
+    assert seen_by(cluster, "openai")[-1]["end"] == "caller_left"
 
 
 def test_the_gateway_is_nobodys_to_look_into(cluster: Cluster) -> None:

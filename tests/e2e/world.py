@@ -86,8 +86,9 @@ def providers(image: str) -> list[dict[str, Any]]:
 
 def workloads(image: str) -> list[dict[str, Any]]:
     """The tenant's workloads, each under its own service account, that hold no key."""
-    source = repository() / "tests" / "e2e" / "caller" / "call.py"
-    found = [_config_map(TENANT_NAMESPACE, "caller", {"call.py": source.read_text()})]
+    folder = repository() / "tests" / "e2e" / "caller"
+    sources = {path.name: path.read_text() for path in folder.glob("*.py")}
+    found = [_config_map(TENANT_NAMESPACE, "caller", sources)]
     for name in (*WORKLOADS, "stranger"):
         account = {
             "apiVersion": "v1",
@@ -106,7 +107,8 @@ def workloads(image: str) -> list[dict[str, Any]]:
             {"name": "token", "mountPath": "/var/run/secrets/bailiwick", "readOnly": True}
         )
         container["env"] = [
-            {"name": "GATEWAY_URL", "value": f"http://bailiwick.{TENANT_NAMESPACE}.svc/v1"}
+            {"name": "GATEWAY_URL", "value": f"http://bailiwick.{TENANT_NAMESPACE}.svc/v1"},
+            {"name": "GATEWAY_GRPC", "value": f"bailiwick.{TENANT_NAMESPACE}.svc:80"},
         ]
         found += [account, deployment]
     return found

@@ -45,3 +45,7 @@ def _build(binary: Path) -> None:
         check=True,
     )
     part.replace(binary)
+
+
+if __name__ == "__main__":
+    print(find_or_build())
