@@ -240,6 +240,34 @@ def vault_policy(
     raise typer.Exit(run(options))
 
 
+@app.command()
+def rotate(
+    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    *,
+    local: Annotated[
+        bool, typer.Option("--local", help="Tell a running `bailiwick up`, not a cluster.")
+    ] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    context: Annotated[
+        str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")
+    ] = None,
+    within: Annotated[
+        float, typer.Option(help="Seconds after which it is given up.", min=0.1)
+    ] = 30.0,
+) -> None:
+    """Have a tenant's gateways read their keys from Vault now: a new version is there."""
+    from bailiwick_cli.rotate.command import RotateOptions, run
+
+    run(
+        RotateOptions(
+            tenant=tenant,
+            data_dir=data_dir if local else None,
+            kubectl=("--context", context) if context else (),
+            within=within,
+        )
+    )
+
+
 Namespaces = Annotated[
     list[str] | None,
     typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),

@@ -90,11 +90,28 @@ def test_up_takes_keys_from_vault(server: VaultServer, tmp_path: Path) -> None:
             return said.text if said.status_code == 200 else None
 
         wait_for("an answer", answer)
+        # The poll is 30 s, and each key is read once at the start: what is new came by the notice.
+        server.put_key("llm/acme/openai", "sk-newer")
+        provider.valid = {"sk-vault", "sk-newer"}
+        asked = [BAILIWICK, "rotate", "acme", "--local", "--data-dir", data]
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert "secret/llm/acme/openai#api_key" in told
+        assert answer()
+        assert provider.keys()[-1] == "sk-newer"
+        print(told)
+        asked[2] = "nobody"
+        refused = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert "it serves acme" in " ".join(refused.stderr.split())
     finally:
         up.terminate()
         up.wait(60)
         provider.close()
-    assert set(provider.keys()) == {"sk-vault"}
+    assert set(provider.keys()) == {"sk-vault", "sk-newer"}
+    asked[2] = "acme"
+    late = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert late.returncode == 1
+    assert "no `bailiwick up` runs" in " ".join(late.stderr.split())
 
 
 @pytest.mark.parametrize(
