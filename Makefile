@@ -49,8 +49,9 @@ faults: $(STAMP)  ## Check the books of N calls while everything dies: make faul
 	@.venv/bin/python -m bench.faults --seed $(or $(SEED),1) --calls $(or $(N),10000) $(ARGS)
 
 bench: $(STAMP)  ## Speed and memory against plain Envoy, into the README: make bench ARGS=--no-rival
-	@echo "The gateway against plain Envoy, then the quota engine; about five minutes …"
-	@cd bench && ../.venv/bin/python -m gateway --write $(ARGS) && ../.venv/bin/python quota_engine.py
+	@echo "The gateway against plain Envoy, then gRPC and the quota engine; about six minutes …"
+	@cd bench && ../.venv/bin/python -m gateway --write $(ARGS) && \
+	  ../.venv/bin/python -m grpc_api --write && ../.venv/bin/python quota_engine.py
 
 lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .

@@ -22,7 +22,8 @@ from gateway.load import drive, prepared
 from gateway.machine import described, machine
 from gateway.plot import plotted
 from gateway.processes import HERE, Gateway, plain_envoy, resident, upstream
-from gateway.report import growth, into_readme, line, most
+from gateway.report import growth, line, most, section
+from readme import into_readme
 
 RESULTS = HERE.parent / "results"
 DURABILITY = (
@@ -54,7 +55,7 @@ def main() -> int:
         found = {"machine": about, "results": results}
         (RESULTS / "gateway.json").write_text(json.dumps(found, indent=2) + "\n")
         (RESULTS / "gateway.svg").write_text(plotted(results))
-        into_readme(found)
+        into_readme("bench", section(found))
     return 0
 
 

@@ -1,15 +1,11 @@
 """What a run found: lines for a terminal, and the README's section."""
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from gateway.machine import described
 
-README = Path(__file__).parents[2] / "README.md"
 BOUNDS = {"added_p50_ms": 1.0, "added_p99_ms": 5.0, "most_mb": 250.0, "ready_after_s": 3.0}
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def line(name: str, found: Mapping[str, float]) -> str:
@@ -77,17 +73,9 @@ def section(of: Mapping[str, Any]) -> str:
         f"Measured on {described(machine)}. `make bench` repeats it and writes "
         "[bench/results](bench/results)."
     )
-    lines = [BEGIN, intro, ""]
+    lines = [intro, ""]
     lines += ["| | times plain | | plain µs | Envoy µs | agent µs |", "|---|---|---|---|---|---|"]
     lines += [*rows, "", "| | | |", "|---|---|---|"]
     lines += [f"| {name} | {value:.2f} | {against(value, bound)} |" for name, value, bound in facts]
-    lines += ["", notes, "", source, "", "![Cost and memory](bench/results/gateway.svg)", END]
+    lines += ["", notes, "", source, "", "![Cost and memory](bench/results/gateway.svg)"]
     return "\n".join(lines)
-
-
-def into_readme(of: Mapping[str, Any]) -> None:
-    """Puts the section where the last one stands."""
-    text = README.read_text()
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    if pattern.search(text):
-        README.write_text(pattern.sub(lambda _: section(of), text))
