@@ -11,6 +11,7 @@ from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
 from bailiwick_sidecar.quota.model import AttemptKey, LimitKind
 from bailiwick_sidecar.quota.pending import Pending
 from bailiwick_sidecar.quota.plans import Plan
+from bailiwick_sidecar.quota.windows import MakeCounter, new_counter
 
 VERSION = 1
 
@@ -60,7 +61,9 @@ def dump(
     }
 
 
-def load(data: Any, limits: CompiledLimits, max_subjects: int) -> Loaded:
+def load(
+    data: Any, limits: CompiledLimits, max_subjects: int, make: MakeCounter = new_counter
+) -> Loaded:
     """The state that `dump` gave, its counters bound to these limits.
 
     Raises:
@@ -72,7 +75,7 @@ def load(data: Any, limits: CompiledLimits, max_subjects: int) -> Loaded:
                 f"checkpoint version {data['version']!r} is not {VERSION}: start this release on "
                 "a journal of its own, or with the release that wrote it"
             )
-        store = CounterStore(max_subjects)
+        store = CounterStore(max_subjects, make)
         counters = [_counter(entry, limits, store) for entry in data["counters"]]
         plans: dict[tuple[int, ...], Plan] = {}
         pending: dict[AttemptKey, Pending] = {}

@@ -18,7 +18,7 @@ from bailiwick_sidecar.quota.limits import (
 )
 from bailiwick_sidecar.quota.model import LimitKind
 from bailiwick_sidecar.quota.moment import Moment
-from bailiwick_sidecar.quota.windows import new_counter
+from bailiwick_sidecar.quota.windows import MakeCounter, new_counter
 
 Queue = OrderedDict[Counter, None]
 
@@ -26,8 +26,9 @@ Queue = OrderedDict[Counter, None]
 class CounterStore:
     """Counters by key. `max_subjects` bounds those of `each` dimensions."""
 
-    def __init__(self, max_subjects: int) -> None:
+    def __init__(self, max_subjects: int, make: MakeCounter = new_counter) -> None:
         self.max_subjects = max_subjects
+        self.make = make
         self._subjects = 0
         self._counters: dict[tuple[str, Values], Counter] = {}
         # Per kind, in the order in which counters become idle: what is new or holds no lease
@@ -61,7 +62,7 @@ class CounterStore:
         old = self._counters.get((limit.id, values))
         if old is not None:
             self.drop(old)
-        counter = new_counter(limit, values)
+        counter = self.make(limit, values)
         self._counters[counter.key] = counter
         if values:
             self._subjects += 1

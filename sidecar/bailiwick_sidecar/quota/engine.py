@@ -11,7 +11,7 @@ it is set back. How limits combine: docs/limits.md.
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.quota import checkpoint
@@ -32,7 +32,7 @@ from bailiwick_sidecar.quota.model import (
 from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.pending import Pending, Totals
 from bailiwick_sidecar.quota.plans import NoRoomError, Plan, Plans
-from bailiwick_sidecar.quota.windows import new_counter
+from bailiwick_sidecar.quota.windows import MakeCounter, new_counter
 
 MAX_SUBJECTS = 100_000
 MAX_CALLERS = 10_000
@@ -40,6 +40,13 @@ LINGER_MS = 3_600_000
 """How long after its deadline a reservation can still be settled."""
 SWEPT_AT_ONCE = 2_000
 """Idle counters that one `expire` drops at most: some milliseconds of work."""
+
+
+class Refusing(NamedTuple):
+    """Counters that have no room, each with what is asked of it, and the caller's plan."""
+
+    plan: Plan
+    counters: list[tuple[Counter, int]]
 
 
 class AmountsError(BailiwickError):
@@ -60,16 +67,18 @@ class Engine:
         *,
         max_subjects: int = MAX_SUBJECTS,
         max_callers: int = MAX_CALLERS,
+        make: MakeCounter = new_counter,
+        moment: Moment | None = None,
     ) -> None:
-        """An engine that has seen nothing.
+        """An engine that has seen nothing; `make` makes its counters, `moment` is its time.
 
         Raises:
             TimeZoneError: the zone is not known.
         """
         self.limits = limits
         self.totals = Totals()
-        self._moment = Moment(time_zone)
-        self._store = CounterStore(max_subjects)
+        self._moment = moment or Moment(time_zone)
+        self._store = CounterStore(max_subjects, make)
         self._plans = Plans(limits, self._store, max_callers)
         self._open: dict[AttemptKey, Pending] = {}
         self._due: list[tuple[int, AttemptKey]] = []
@@ -85,10 +94,37 @@ class Engine:
         """How many counters of `each` dimensions there are; `max_subjects` bounds it."""
         return self._store.subjects
 
+    @property
+    def moment(self) -> Moment:
+        """The moment of the newest call."""
+        return self._moment
+
     def reserve(self, reservation: Reservation, now: int) -> Grant | Denial:
         """Take the reservation from every counter that applies, or from none.
 
         A key that is open already keeps what it has: asking twice takes once.
+
+        Raises:
+            AmountsError: an amount is negative.
+        """
+        decided = self.decide(reservation, now)
+        return self.denial(decided) if isinstance(decided, Refusing) else decided
+
+    def decide(self, reservation: Reservation, now: int) -> "Grant | Denial | Refusing":
+        """As `reserve`, where a refusal by counters is not yet put into words.
+
+        Raises:
+            AmountsError: an amount is negative.
+        """
+        found = self.look(reservation, now)
+        if isinstance(found, Plan):
+            if reservation.key not in self._open:
+                self._take(reservation, found, self._moment.slots)
+            return Grant(self._tightest(found))
+        return found
+
+    def look(self, reservation: Reservation, now: int) -> "Plan | Denial | Refusing":
+        """What `decide` would do, with nothing taken: a plan where it fits.
 
         Raises:
             AmountsError: an amount is negative.
@@ -99,7 +135,7 @@ class Engine:
         _check(amounts)
         key = reservation.key
         if key in self._open:
-            return Grant(self._tightest(self._open[key].plan))
+            return self._open[key].plan
         try:
             plan = self._plans.find(reservation.caller, moment)
         except NoRoomError as error:
@@ -115,10 +151,15 @@ class Engine:
             for lease in plan.leases
             if not lease.fits(reservation.predecessor) and not lease.limit.shadow
         ]
-        if refusing:
-            return self._denial(plan, refusing)
-        self._take(reservation, plan, slots)
-        return Grant(self._tightest(plan))
+        return Refusing(plan, refusing) if refusing else plan
+
+    def take(self, reservation: Reservation, now: int) -> Grant:
+        """Take what another has decided on already; a key that is open keeps what it has."""
+        moment = self._tick(now)
+        if reservation.key not in self._open:
+            plan = self._plans.find(reservation.caller, moment, force=True)
+            self._take(reservation, plan, moment.slots)
+        return Grant(self._tightest(self._open[reservation.key].plan))
 
     def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
         """Replace what was reserved by what was used, where and when it was admitted.
@@ -208,6 +249,18 @@ class Engine:
                 _check(actual)
                 self._settle(reservation.key, self._open[reservation.key], actual)
 
+    def counters(self) -> Iterator[Counter]:
+        """Every counter there is."""
+        return iter(tuple(self._store))
+
+    def at(self, now: int) -> Moment:
+        """The engine's moment, moved on to the clock's reading."""
+        return self._tick(now)
+
+    def is_open(self, key: AttemptKey) -> bool:
+        """True while the reservation is neither settled nor voided nor expired."""
+        return key in self._open
+
     def dump(self) -> dict[str, Any]:
         """All counters and open reservations as JSON: what a journal segment begins with."""
         return checkpoint.dump(self._moment.clock, self._store, self._open)
@@ -218,7 +271,7 @@ class Engine:
         Raises:
             CheckpointError: it is no checkpoint of this release; nothing has changed then.
         """
-        loaded = checkpoint.load(data, self.limits, self._store.max_subjects)
+        loaded = checkpoint.load(data, self.limits, self._store.max_subjects, self._store.make)
         self._store = loaded.store
         self._plans = self._plans.over(loaded.store)
         self._open = loaded.pending
@@ -300,8 +353,10 @@ class Engine:
                 found.append(tightest.state(moment))
         return tuple(found)
 
-    def _denial(self, plan: Plan, refusing: list[tuple[Counter, int]]) -> Denial:
+    def denial(self, refused: Refusing) -> Denial:
+        """The refusal as a caller is told it."""
         moment = self._moment
+        plan, refusing = refused
         waits = [(counter.fits_from(amount, moment), counter) for counter, amount in refusing]
         waits.sort(key=lambda wait: (wait[0] is not None, -(wait[0] or 0)))
         return Denial(

@@ -31,6 +31,10 @@ class LeaseCounter(Counter):
         holders = self._holders
         return (len(holders) < self.cap or predecessor in holders) and self.cap > 0
 
+    def holds(self, key: AttemptKey | None) -> bool:
+        """True while the attempt has a lease."""
+        return key in self._holders
+
     def take(self, key: AttemptKey, deadline: int) -> None:
         """Hold a lease until the deadline."""
         if deadline >= self._latest and (self._latest or not self._holders):

@@ -3,6 +3,7 @@
 
 from bisect import insort
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from bailiwick_sidecar.quota.counter import Counter, MeasuredCounter
@@ -152,6 +153,10 @@ class CalendarCounter(MeasuredCounter):
     def _period(self, moment: Moment) -> int:
         calendar = moment.calendar
         return calendar.day if self.limit.kind is LimitKind.BUDGET_DAY else calendar.month
+
+
+MakeCounter = Callable[[CompiledLimit, Values], Counter]
+"""Makes an empty counter of the limit's kind."""
 
 
 def new_counter(limit: CompiledLimit, values: Values) -> Counter:

@@ -1,0 +1,371 @@
+"""One replica's side of a shared store: what it tells, what it asks for, what it does with answers.
+
+Pure, as the engine is: messages are values, the clock is a parameter. Whatever is said of a counter
+is said in full (all that this replica used there, all that it holds), so that a message which is
+lost, late or doubled is put right by the next one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from bailiwick_sidecar.quota.counter import Counter
+from bailiwick_sidecar.quota.engine import Engine, Refusing
+from bailiwick_sidecar.quota.model import Denial, Grant, LimitKind, Reservation
+from bailiwick_sidecar.quota.plans import Plan
+from bailiwick_sidecar.quota.shared import (
+    Alone,
+    Among,
+    Report,
+    SharedCalendar,
+    SharedCounter,
+    SharedLeases,
+    SharedWindow,
+)
+
+SHARE_MS: Final = 200
+"""How long a share may be taken from."""
+MARGIN_MS: Final = 2_000
+"""How much longer the store keeps it, for the report of what was taken to arrive."""
+FLUSH_MS: Final = 200
+"""How often the store is told what was used, where no limit is near."""
+HURRY_MS: Final = 20
+"""The same while somebody was refused lately."""
+HEARTBEAT_MS: Final = 1_000
+"""How often a replica says that it is there."""
+MOST_COUNTERS: Final = 256
+"""Counters in one message, beyond those that are asked for."""
+RECALL_MS: Final = FLUSH_MS + 2 * HURRY_MS
+"""After this long everybody has heard that somebody was refused, and gives back what is idle."""
+SOON_MS: Final = 120
+"""As wide as a bucket, and a little."""
+LEASES_TRUSTED_MS: Final = 3_600_000
+
+
+@dataclass(slots=True)
+class CounterNews:
+    """What a message says of one counter. Amounts are whole numbers in the counter's unit."""
+
+    counter: SharedCounter
+    held: int
+    own: int
+    reports: list[Report]
+    wanted: int = 0
+    asked: int = 0
+
+
+class Ask(NamedTuple):
+    """A reservation, and what it needs of which of the message's counters (places from 0)."""
+
+    reservation: Reservation
+    plan: Plan
+    needs: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class Message:
+    """All that one call to the store says. `acked` is the newest message that was answered."""
+
+    sequence: int
+    acked: int
+    sent_at: int
+    counters: list[CounterNews] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
+
+
+class Standing(NamedTuple):
+    """The store on one counter.
+
+    `used` is all that is used or held, without what this replica holds; `extra` what it may hold
+    from now on beside what it asked for. `hungry` is for how long somebody has been refused (ms),
+    -1: nobody was lately.
+    """
+
+    used: int
+    extra: int
+    hungry: int
+    others_hold: bool
+
+
+class Answer(NamedTuple):
+    """The store on one ask: granted, to be asked again, or which counters refuse.
+
+    `refusing` has each counter's place in the message and when it has room (wall ms; -1: unknown).
+    """
+
+    granted: bool
+    wait: bool = False
+    refusing: tuple[tuple[int, int], ...] = ()
+
+
+class Reply(NamedTuple):
+    """What the store says to a message. Times are the store's."""
+
+    wall: int
+    epoch: str
+    last: int
+    live: int
+    waiting: bool
+    standings: Sequence[Standing]
+    answers: Sequence[Answer]
+
+
+class Refused(NamedTuple):
+    """Refused for now. `final` where no other replica can have anything to give back."""
+
+    refusing: Refusing
+    final: bool
+    soon: int | None
+    """When windows make room (wall ms), where that is about as soon as their buckets are wide."""
+
+
+class Promised(NamedTuple):
+    """Granted: whoever asked has to `accept` or `decline` it, once."""
+
+    reservation: Reservation
+    parts: tuple[tuple[SharedCounter, int], ...]
+
+
+class Again(NamedTuple):
+    """Nothing was decided: ask again, at once or after a while."""
+
+    wait: bool
+
+
+Verdict = Promised | Denial | Refused | Again
+
+
+class Lessee:
+    """Decides by shares, and says what has to be said to the store.
+
+    `among` is what the engine's counters have in common (`shared.counter_maker`).
+    """
+
+    def __init__(self, engine: Engine, among: Among, *, first_sequence: int = 0) -> None:
+        self.engine = engine
+        self.live = 1
+        self.hungry = False
+        self._among = among
+        self._sequence = first_sequence
+        self._acked = 0
+        self._epoch = ""
+        self._told_at = 0
+        self._holding: set[SharedCounter] = set()
+        self.losses = 0
+        """How often a store had lost what this replica had told it."""
+
+    def flush_due(self, now: int) -> bool:
+        """True where the store has to be told something by now."""
+        at = self.engine.at(now).at
+        over = [counter for counter in self._holding if at >= counter.share.until]
+        for counter in over:
+            self._holding.discard(counter)
+            if counter.share.held:
+                counter.share.drop()
+                counter.retell()
+        if not self._among.news:
+            return False
+        return at - self._told_at >= (HURRY_MS if self.hungry else FLUSH_MS)
+
+    def silent(self, now: int) -> bool:
+        """True where the store has not heard of this replica for a while."""
+        return self.engine.at(now).at - self._told_at >= HEARTBEAT_MS
+
+    @property
+    def has_news(self) -> bool:
+        """True where the store does not know everything."""
+        return bool(self._among.news)
+
+    def holding(self) -> tuple[SharedCounter, ...]:
+        """The counters of which this replica has a share."""
+        return tuple(self._holding)
+
+    def tell_everything(self) -> None:
+        """Have the next messages say all that this replica uses."""
+        for counter in self._shared():
+            counter.retell()
+
+    @property
+    def behind(self) -> bool:
+        """True where more news waits than one message takes."""
+        return len(self._among.news) > MOST_COUNTERS
+
+    def prepare(
+        self, wanted: Iterable[Reservation], now: int
+    ) -> tuple[Message, list[tuple[Reservation, Verdict]]]:
+        """The next message, and the verdicts on those that need none.
+
+        Shares of the counters that are asked for are given up with it, so that the store decides
+        with all there is.
+        """
+        moment = self.engine.at(now)
+        self._sequence += 1
+        message = Message(self._sequence, self._acked, moment.at)
+        places: dict[SharedCounter, int] = {}
+        decided: list[tuple[Reservation, Verdict]] = []
+        for reservation in wanted:
+            found = self.engine.look(reservation, now)
+            if isinstance(found, Plan):
+                decided.append((reservation, Again(wait=False)))
+            elif isinstance(found, Denial):
+                decided.append((reservation, found))
+            elif any(amount > counter.cap for counter, amount in found.counters):
+                decided.append((reservation, self.engine.denial(found)))
+            else:
+                self._ask(message, places, reservation, found.plan)
+        news, self._among.news = self._among.news, []
+        for counter in news:
+            if counter in places:
+                continue
+            if len(message.counters) > MOST_COUNTERS:
+                self._among.news.append(counter)
+            elif counter.share.dirty:
+                self._add(message, places, counter)
+        return message, decided
+
+    def apply(self, message: Message, reply: Reply, now: int) -> list[Verdict]:
+        """Take the reply in; the verdict on each ask, in their order."""
+        at = self.engine.at(now).at
+        if (self._epoch and reply.epoch != self._epoch) or reply.last < self._acked:
+            self.losses += 1
+            self.tell_everything()
+        self._epoch, self._acked = reply.epoch, message.sequence
+        self.live = max(1, reply.live)
+        self._told_at = at
+        self.hungry = any(standing.hungry >= 0 for standing in reply.standings)
+        for ask, answer in zip(message.asks, reply.answers, strict=True):
+            if answer.granted:
+                for place, amount in ask.needs:
+                    message.counters[place].counter.share.promised += amount
+        for news, standing in zip(message.counters, reply.standings, strict=True):
+            share = news.counter.share
+            share.heard = at
+            share.others = max(0, standing.used - news.own)
+            share.others_until = self._counts_until(news.counter, at)
+            if news.asked:
+                share.given(standing.extra, message.sent_at + SHARE_MS)
+                if share.held:
+                    self._holding.add(news.counter)
+        return [
+            self._verdict(message, reply, ask, answer)
+            for ask, answer in zip(message.asks, reply.answers, strict=True)
+        ]
+
+    def accept(self, promised: Promised, now: int) -> Grant:
+        """Take what was promised."""
+        for counter, amount in promised.parts:
+            counter.share.promised -= amount
+            counter.share.held += amount
+        return self.engine.take(promised.reservation, now)
+
+    def decline(self, promised: Promised) -> None:
+        """Give back what was promised: nobody waits for it any more."""
+        for counter, amount in promised.parts:
+            counter.share.promised -= amount
+            counter.retell()
+
+    def lost(self, message: Message) -> None:
+        """No reply came: say it all again, since nobody knows whether it was heard."""
+        for news in message.counters:
+            news.counter.share.drop()
+            news.counter.retell()
+
+    def stand_alone(self, *, allow: bool, now: int) -> None:
+        """Decide without the store from here on: everything, or this replica's part of the rest."""
+        self._among.alone = Alone(self.live, allow=allow)
+        self.engine.at(now)
+        for counter in self._shared():
+            counter.share.drop()
+            counter.fall_back()
+
+    def stand_together(self) -> None:
+        """The store is back: it hears everything, and decides again."""
+        self._among.alone = None
+        for counter in self._shared():
+            counter.share.ceiling = None
+            counter.retell()
+
+    @property
+    def met(self) -> bool:
+        """True once a store has answered."""
+        return bool(self._epoch)
+
+    def _shared(self) -> Iterator[SharedCounter]:
+        for counter in self.engine.counters():
+            assert isinstance(counter, SharedWindow | SharedCalendar | SharedLeases)
+            yield counter
+
+    def renumber(self, last: int) -> None:
+        """Go on after a message that the store has from this replica already."""
+        self._sequence = max(self._sequence, last)
+
+    # --- parts of the above ---
+
+    def _ask(
+        self,
+        message: Message,
+        places: dict[SharedCounter, int],
+        reservation: Reservation,
+        plan: Plan,
+    ) -> None:
+        measures = (1, reservation.amounts.tokens, reservation.amounts.cost)
+        needs: list[tuple[int, int]] = []
+        for counter, measure, _ in plan.charges:
+            needs.append((self._place(message, places, counter), measures[measure]))
+        for lease in plan.leases:
+            takes_over = lease.holds(reservation.predecessor)
+            needs.append((self._place(message, places, lease), 0 if takes_over else 1))
+        for place, amount in needs:
+            news = message.counters[place]
+            news.asked += amount
+            news.wanted = 0 if news.counter.limit.shadow else news.counter.share.wanted(amount)
+        message.asks.append(Ask(reservation, plan, tuple(needs)))
+
+    def _place(self, message: Message, places: dict[SharedCounter, int], counter: object) -> int:
+        assert isinstance(counter, SharedWindow | SharedCalendar | SharedLeases)
+        place = places.get(counter)
+        if place is None:
+            counter.share.drop()
+            place = self._add(message, places, counter)
+        return place
+
+    def _add(
+        self, message: Message, places: dict[SharedCounter, int], counter: SharedCounter
+    ) -> int:
+        share = counter.share
+        held = share.promised + (share.held if message.sent_at < share.until else 0)
+        places[counter] = place = len(message.counters)
+        message.counters.append(CounterNews(counter, held, counter.own(), counter.reports()))
+        counter.changed.clear()
+        share.dirty = False
+        return place
+
+    def _counts_until(self, counter: SharedCounter, at: int) -> int:
+        moment = self.engine.moment
+        if isinstance(counter, SharedWindow):
+            return at + counter.length
+        if isinstance(counter, SharedLeases):
+            return at + LEASES_TRUSTED_MS
+        calendar = moment.calendar
+        day = counter.limit.kind is LimitKind.BUDGET_DAY
+        return (calendar.day_end if day else calendar.month_end) + moment.shift
+
+    def _verdict(self, message: Message, reply: Reply, ask: Ask, answer: Answer) -> Verdict:
+        if answer.granted:
+            counters = message.counters
+            parts = tuple((counters[place].counter, amount) for place, amount in ask.needs)
+            return Promised(ask.reservation, parts)
+        if answer.wait:
+            return Again(wait=True)
+        amounts = dict(ask.needs)
+        refusing: list[tuple[Counter, int]] = []
+        final = False
+        soon: int | None = 0
+        for place, room_at in answer.refusing:
+            counter, standing = message.counters[place].counter, reply.standings[place]
+            counter.share.waits = room_at if room_at >= 0 else None
+            refusing.append((counter, amounts[place]))
+            final = final or (not standing.others_hold and standing.hungry >= RECALL_MS)
+            near = isinstance(counter, SharedWindow) and 0 <= room_at - reply.wall <= SOON_MS
+            soon = max(soon, room_at) if near and soon is not None else None
+        return Refused(Refusing(ask.plan, refusing), final, soon)

@@ -1,0 +1,313 @@
+"""Counters of one replica among several: each knows its own use, and what it may take yet.
+
+Nothing here talks to the store: `lessee` reads what a counter has to report, and tells it what it
+was given.
+"""
+# ruff: noqa: D102 - what these methods promise is said in Counter and MeasuredCounter
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from bailiwick_sidecar.quota.counter import Counter
+from bailiwick_sidecar.quota.leases import LEASE_RETRY_MS, LeaseCounter
+from bailiwick_sidecar.quota.limits import CompiledLimit, Values
+from bailiwick_sidecar.quota.model import AttemptKey, LimitKind
+from bailiwick_sidecar.quota.moment import Moment
+from bailiwick_sidecar.quota.share import Share
+from bailiwick_sidecar.quota.windows import LENGTHS, CalendarCounter, MakeCounter, SlidingWindow
+
+Report = tuple[int, int]
+"""A place in time (a window's bucket, a period's number, a deadline in ms) and what was used."""
+
+SharedCounter: TypeAlias = "SharedWindow | SharedCalendar | SharedLeases"
+
+EVERYTHING: Final = 1 << 200
+
+WIDTHS: Final = {length: length // 600 or 1 for length in (1_000, 60_000)}
+"""How finely the store files use over time, in ms, by the window's length."""
+
+
+class Alone(NamedTuple):
+    """A replica without its store: of how many it was one, and whether it lets everything pass."""
+
+    live: int
+    allow: bool
+
+    def ceiling(self, cap: int, own: int, others: int) -> int:
+        """How far a replica's own use may rise: by its part of what was left, or for ever."""
+        return EVERYTHING if self.allow else own + max(0, cap - own - others) // self.live
+
+
+class Among:
+    """What the counters of one replica have in common: its time, and who has news for the store."""
+
+    __slots__ = ("alone", "moment", "news")
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.news: list[SharedCounter] = []
+        self.alone: Alone | None = None
+        """Set while the store is away and this replica decides by itself."""
+
+
+class SharedWindow(SlidingWindow):
+    """A window whose use the store knows by buckets of `width` ms."""
+
+    __slots__ = ("among", "buckets", "changed", "moment", "share", "width")
+
+    def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
+        super().__init__(limit, values)
+        self.share = Share()
+        self.among = among
+        self.moment = among.moment
+        self.width = WIDTHS[self._length]
+        self.buckets: dict[int, int] = {}
+        self.changed: set[int] = set()
+        self.fall_back()
+
+    @property
+    def length(self) -> int:
+        """The window's length in ms."""
+        return self._length
+
+    def fits(self, slot: int, amount: int) -> bool:
+        share = self.share
+        if share.ceiling is None:
+            return self.cap > 0 and (not amount or (amount <= share.held and slot < share.until))
+        self._expire(slot)
+        return self.cap > 0 and (not amount or self._sum + amount <= share.ceiling)
+
+    def take(self, slot: int, amount: int) -> None:
+        super().take(slot, amount)
+        self._file(slot, amount)
+        if self.share.take(amount):
+            self.among.news.append(self)
+
+    def adjust(self, slot: int, change: int) -> None:
+        if slot in self._amounts:
+            self._file(slot, change)
+            self._tell()
+        super().adjust(slot, change)
+
+    def fall_back(self) -> None:
+        """Take the place of the store where it is away."""
+        alone, share = self.among.alone, self.share
+        if alone is not None:
+            others = share.others_at(self.moment.at)
+            share.ceiling = alone.ceiling(self.cap, self.own(), others)
+
+    def retell(self) -> None:
+        """Have the store told everything again."""
+        self.changed.update(self.buckets)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.share.mark():
+            self.among.news.append(self)
+
+    def own(self) -> int:
+        """What this replica has used."""
+        return super().used(self.moment)
+
+    def used(self, moment: Moment) -> int:
+        return super().used(moment) + self.share.others_at(moment.at)
+
+    def resets_at(self, moment: Moment) -> int:
+        others = self.share.others_until - moment.shift if self.share.others else 0
+        return max(super().resets_at(moment), others)
+
+    def fits_from(self, amount: int, moment: Moment) -> int | None:
+        if amount > self.cap or not self.cap:
+            return None
+        waits = self.share.waits
+        return moment.wall + self.width if waits is None else max(waits, moment.wall)
+
+    def idle(self, moment: Moment) -> bool:
+        share = self.share
+        return not share.dirty and moment.at >= share.until and super().idle(moment)
+
+    def reports(self) -> list[Report]:
+        """What the store has to hear, the oldest first; forgets buckets that are over."""
+        oldest = (self.moment.at - self._length) // self.width
+        for bucket in [bucket for bucket in self.buckets if bucket < oldest]:
+            del self.buckets[bucket]
+        told = self.changed
+        return [(one, self.buckets.get(one, 0)) for one in sorted(told) if one >= oldest]
+
+    def _file(self, slot: int, amount: int) -> None:
+        bucket = slot // self.width
+        buckets = self.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + amount
+        self.changed.add(bucket)
+
+
+class SharedCalendar(CalendarCounter):
+    """A day's or month's use, of which this replica knows its own."""
+
+    __slots__ = ("among", "changed", "moment", "share")
+
+    def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
+        super().__init__(limit, values)
+        self.share = Share()
+        self.among = among
+        self.moment = among.moment
+        self.changed: set[int] = set()
+        self.fall_back()
+
+    @property
+    def period(self) -> int:
+        """The number of the day or month that it is."""
+        return self._period(self.moment)
+
+    def fits(self, slot: int, amount: int) -> bool:
+        share = self.share
+        if share.ceiling is None:
+            return self.cap > 0 and (
+                not amount or (amount <= share.held and self.moment.at < share.until)
+            )
+        own, ceiling, alone = self._counts.get(slot, 0), share.ceiling, self.among.alone
+        if alone is not None and share.others_until and self.moment.at >= share.others_until:
+            ceiling = alone.ceiling(self.cap, 0, 0)  # a period has begun that the store never saw
+        return self.cap > 0 and (not amount or own + amount <= ceiling)
+
+    def take(self, slot: int, amount: int) -> None:
+        super().take(slot, amount)
+        self.changed.add(slot)
+        if self.share.take(amount):
+            self.among.news.append(self)
+
+    def adjust(self, slot: int, change: int) -> None:
+        if slot in self._counts:
+            self.changed.add(slot)
+            self._tell()
+        super().adjust(slot, change)
+
+    def fall_back(self) -> None:
+        """Take the place of the store where it is away."""
+        alone, share = self.among.alone, self.share
+        if alone is not None:
+            others = share.others_at(self.moment.at)
+            share.ceiling = alone.ceiling(self.cap, self.own(), others)
+
+    def retell(self) -> None:
+        """Have the store told everything again."""
+        self.changed.update(self._counts)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.share.mark():
+            self.among.news.append(self)
+
+    def own(self) -> int:
+        """What this replica has used."""
+        return super().used(self.moment)
+
+    def used(self, moment: Moment) -> int:
+        return super().used(moment) + self.share.others_at(moment.at)
+
+    def fits_from(self, amount: int, moment: Moment) -> int | None:
+        if amount > self.cap or not self.cap:
+            return None
+        return self.resets_at(moment)
+
+    def idle(self, moment: Moment) -> bool:
+        share = self.share
+        return not share.dirty and moment.at >= share.until and super().idle(moment)
+
+    def load(self, data: Any) -> None:
+        super().load(data)
+        self.retell()
+
+    def reports(self) -> list[Report]:
+        """What the store has to hear, by period."""
+        told = self.changed
+        return [(one, self._counts[one]) for one in sorted(told) if one in self._counts]
+
+
+class SharedLeases(LeaseCounter):
+    """What is under way in all replicas, of which this one knows its own."""
+
+    __slots__ = ("among", "changed", "moment", "share")
+
+    def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
+        super().__init__(limit, values)
+        self.share = Share()
+        self.among = among
+        self.moment = among.moment
+        self.changed: set[int] = set()
+        self.fall_back()
+
+    def fits(self, predecessor: AttemptKey | None) -> bool:
+        if self.cap <= 0:
+            return False
+        if predecessor in self._holders:
+            return True
+        share = self.share
+        if share.ceiling is None:
+            return share.held >= 1 and self.moment.at < share.until
+        return len(self._holders) < share.ceiling
+
+    def take(self, key: AttemptKey, deadline: int) -> None:
+        if key not in self._holders and self.share.take(1):
+            self.among.news.append(self)
+        super().take(key, deadline)
+
+    def end(self, key: AttemptKey) -> None:
+        if key in self._holders:
+            # The place stays this replica's while its share lasts: who takes over needs no other.
+            self.share.held += 1
+            self._tell()
+        super().end(key)
+
+    def fall_back(self) -> None:
+        """Take the place of the store where it is away."""
+        alone, share = self.among.alone, self.share
+        if alone is not None:
+            others = share.others_at(self.moment.at)
+            share.ceiling = alone.ceiling(self.cap, self.own(), others)
+
+    def retell(self) -> None:
+        """Have the store told everything again."""
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.share.mark():
+            self.among.news.append(self)
+
+    def own(self) -> int:
+        """What this replica has under way."""
+        return len(self._holders)
+
+    def used(self, moment: Moment) -> int:
+        return len(self._holders) + self.share.others_at(moment.at)
+
+    def resets_at(self, moment: Moment) -> int:
+        if not self._holders:
+            return moment.wall
+        return super().resets_at(moment)
+
+    def fits_from(self, amount: int, moment: Moment) -> int | None:
+        if not self.cap:
+            return None
+        full = self.used(moment) + amount > self.cap or self.share.ceiling is not None
+        return moment.wall + LEASE_RETRY_MS if full else moment.wall
+
+    def idle(self, moment: Moment) -> bool:
+        share = self.share
+        return not share.dirty and moment.at >= share.until and super().idle(moment)
+
+    def reports(self) -> list[Report]:
+        """How many are under way, and when the last of them ends at the latest."""
+        return [(max(self._holders.values(), default=0), len(self._holders))]
+
+
+def counter_maker(among: Among) -> MakeCounter:
+    """Makes counters that share, that have this in common."""
+
+    def make(limit: CompiledLimit, values: Values) -> Counter:
+        if limit.kind in LENGTHS:
+            return SharedWindow(limit, values, among)
+        if limit.kind is LimitKind.CONCURRENT_REQUESTS:
+            return SharedLeases(limit, values, among)
+        return SharedCalendar(limit, values, among)
+
+    return make

@@ -1,0 +1,1 @@
+"""Counters that several gateways of a tenant share, in Redis or Valkey."""
