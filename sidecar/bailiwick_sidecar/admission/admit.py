@@ -44,7 +44,7 @@ async def admit(gate: Gate, request: Request) -> Answer:
         gate.calls.keep(stream, Call(identity, ask, way, plan, intent.deadline))
     gate.watcher.admitted(intent)
     headers: Headers = (
-        ("x-bw-route", f"{way.code}-{'s' if ask.stream else 'u'}"),
+        ("x-bw-route", f"{way.code}-{'s' if ask.what.stream else 'u'}"),
         ("x-bw-plan", ",".join(place.code for place in plan)),
         *attempt,
         *edits(ask, wanted.cap),
@@ -68,10 +68,13 @@ async def _settled(gate: Gate, alias: str, team: str) -> tuple[Tables, Way]:
 def edits(ask: Ask, cap: int) -> Headers:
     """What the body needs before it leaves."""
     headers: list[tuple[str, str]] = []
-    if cap and cap != ask.requested:
-        headers.append(("x-bw-edit-cap", f"{ask.cap_field}={cap}"))
-    if ask.stream:
-        headers.append(("x-bw-edit-usage", "1" if ask.usage_wanted else "hide"))
+    what = ask.what
+    if cap and cap != what.requested:
+        headers.append(("x-bw-edit-cap", f"{what.cap_field}={cap}"))
+    if what.stream and what.asks_usage:
+        headers.append(("x-bw-edit-usage", "1" if what.usage_wanted else "hide"))
+    if what.sets:
+        headers.append(("x-bw-edit-set", what.sets))
     if ask.drop:
         headers.append(("x-bw-edit-drop", ",".join(ask.drop)))
     return tuple(headers)

@@ -39,7 +39,9 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         return refusal_answer(gate, error, team=team, protocol=protocol)
     gate.watcher.admitted(intent)
     # The body still holds the cap of the attempt before.
-    cap: Headers = (("x-bw-edit-cap", f"{call.ask.cap_field}={wanted.cap}"),) if wanted.cap else ()
+    cap: Headers = (
+        (("x-bw-edit-cap", f"{call.ask.what.cap_field}={wanted.cap}"),) if wanted.cap else ()
+    )
     return Answer(200, (*headers, *cap))
 
 

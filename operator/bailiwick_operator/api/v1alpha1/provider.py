@@ -145,3 +145,7 @@ class Price(Model, frozen=True, kw_only=True):
     per_request: Annotated[
         Money | None, Meta(description="Each request, on top of its tokens. Default: nothing.")
     ] = None
+    per_image: Annotated[
+        Money | None,
+        Meta(description="Each image made, on top of request and tokens. Default: nothing."),
+    ] = None
