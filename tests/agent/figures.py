@@ -62,7 +62,7 @@ def exercised() -> AgentMetrics:
     ref = KeyRef("secret", "llm/acme/a", "api_key")
     metrics.watch_keys(lambda: families({ref: key}, {"found": 1}, now=9.0, wall=9.0))
     metrics.admitted(intent())
-    metrics.refused("rate_limit_exceeded", team="search", limit="Quota/q#rpm")
+    metrics.refused("rate_limit_exceeded", team="search", route="fast", limit="Quota/q#rpm")
     metrics.ended(row(), overshoot=7, currency="USD")
     return metrics
 
