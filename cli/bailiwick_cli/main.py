@@ -93,6 +93,13 @@ def up(
     vault_token_file: Annotated[
         Path | None, typer.Option(help="File with a token of that Vault.")
     ] = None,
+    quota_store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Redis or Valkey in which the gateways of one tenant count together.",
+        ),
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     echo: Annotated[
         bool, typer.Option("--echo", help="Also start a provider that repeats what it hears.")
@@ -111,6 +118,7 @@ def up(
             secrets=secrets,
             vault_address=vault_address,
             vault_token_file=vault_token_file,
+            quota_store=quota_store,
             data_dir=data_dir,
             echo_port=echo_port if echo else None,
         )
@@ -237,6 +245,26 @@ def vault_policy(
         trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
         remove=remove,
     )
+    raise typer.Exit(run(options))
+
+
+@app.command("store-acl")
+def store_acl(
+    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    *,
+    file: Paths,
+    uid: Annotated[
+        str, typer.Option(help="The Tenant's metadata.uid, where the files do not say it.")
+    ] = "",
+    quota_store: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The platform's store, where the files name none."),
+    ] = None,
+) -> None:
+    """Print the commands of Redis that let a tenant's gateways touch its own counters alone."""
+    from bailiwick_cli.store_acl import AclOptions, run
+
+    options = AclOptions(tenant=tenant, paths=tuple(file), uid=uid, quota_store=quota_store)
     raise typer.Exit(run(options))
 
 

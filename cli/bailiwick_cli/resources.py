@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
+from bailiwick_cli.errors import CommandError
 from bailiwick_contract.canon import canonical_bytes
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.api.findings import Note, Violation
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.api.validation import load
 from bailiwick_operator.compile.catalogue import list_prices
 from bailiwick_operator.compile.inputs import DevelopmentIssuer, ServiceAccountIssuer
@@ -45,12 +49,14 @@ def check(
     *,
     issuers: LocalIssuers | None = None,
     only: Collection[str] = (),
+    quota_store: QuotaStore | None = None,
     now: datetime | None = None,
 ) -> Checked:
     """Read, validate and compile everything at or below the paths.
 
     Without `issuers` it is as in a cluster. `only` says which namespaces will be served (empty:
-    all of them), and so how many gateways would share a tenant's counters.
+    all of them), and so how many gateways would share a tenant's counters. `quota_store` is for
+    tenants that name none.
     """
     loaded = load(paths)
     compiled = compile_all(
@@ -59,6 +65,7 @@ def check(
         catalogue=list_prices(
             (*loaded.resources.cluster_model_providers, *loaded.resources.model_providers)
         ),
+        quota_store=quota_store,
         served=only,
         extra_issuers=() if issuers is None else (issuers.development,),
         service_account_issuer=IN_A_CLUSTER if issuers is None else issuers.service_accounts,
@@ -75,6 +82,22 @@ def check(
         warnings=compiled.notes,
         ignored=loaded.notes,
     )
+
+
+def local_store(address: str | None) -> QuotaStore | None:
+    """A store on this machine, without TLS and password; None where none is named.
+
+    Raises:
+        CommandError: it is no address.
+    """
+    if address is None:
+        return None
+    try:
+        return msgspec.convert({"address": address, "tls": False}, QuotaStore)
+    except msgspec.ValidationError as error:
+        raise CommandError(
+            f"--quota-store {address!r} is no address: write HOST:PORT, as 127.0.0.1:6379"
+        ) from error
 
 
 def config_bytes(config: TenantConfig) -> bytes:

@@ -65,7 +65,9 @@ class Operator:
         self._settings = settings
         self._connection = connection
         self._hub = Hub(now_ms=lambda: time.time_ns() // 1_000_000)
-        self._surroundings = Surroundings(list_prices=ListPrices())
+        self._surroundings = Surroundings(
+            list_prices=ListPrices(), quota_store=settings.quota_store
+        )
         self._running: _Running | None = None
         self._watches = Watches(
             world=self._world, add=self._add, released=self._released, indexed=self._indexed

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bailiwick_operator.api.v1alpha1 import ClusterModelProvider, ModelProvider, Tenant
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.compile.inputs import (
     Catalogue,
     Claim,
@@ -20,7 +21,7 @@ class Surroundings:
     """What configs depend on beside resources; `list_prices` knows what providers ask publicly."""
 
     list_prices: Prices
-    shared_store: bool = False
+    quota_store: QuotaStore | None = None
     service_account_issuer: ServiceAccountIssuer | None = None
 
 
@@ -35,7 +36,7 @@ def gather(
         tenant=tenant,
         namespace=namespace,
         gateways=len(tenant.spec.namespaces) * replicas,
-        shared_store=surroundings.shared_store,
+        quota_store=surroundings.quota_store,
         claims=claims(world, namespace),
         cluster_providers=cluster_providers,
         providers=providers,

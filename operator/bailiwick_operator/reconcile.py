@@ -211,7 +211,7 @@ class Reconciler:
         gateway = Gateway(
             binding=binding,
             replicas=tenant.spec.gateway.replicas if tenant.spec.gateway else 1,
-            shared_store=self._surroundings().shared_store,
+            shared_store=result.config.HasField("quota_store"),
             current=(published.version, result.config),
             acked=(published.version, published.config) if verdict.programmed else None,
             operator_ca=self._operator_ca(),

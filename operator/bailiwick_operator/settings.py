@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.children.model import GatewaySettings, Part
 
 
@@ -49,6 +50,8 @@ class Settings(Part, frozen=True, kw_only=True):
 
     gateway: GatewaySettings
     stream: Stream = Stream()
+    quota_store: QuotaStore | None = None
+    """Where gateways of tenants that name no store count together; None: nowhere."""
     vault: VaultManagement = VaultManagement()
     namespace: str = "bailiwick-system"
     """Where the operator runs."""

@@ -10,6 +10,7 @@ import importlib
 import logging
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,18 +27,17 @@ from bailiwick_sidecar.config.accept import Accepted
 from bailiwick_sidecar.config.source import ConfigSource, FileConfigSource
 from bailiwick_sidecar.config.status import Status, StatusFile
 from bailiwick_sidecar.config.store import ConfigStore
+from bailiwick_sidecar.counting import Counted, Counting, now_ms, password_of
 from bailiwick_sidecar.envoy_process import envoy_started_at
 from bailiwick_sidecar.file_keys import FileKeys, NoKeys
 from bailiwick_sidecar.jwks.fetch import fetch
 from bailiwick_sidecar.jwks.store import KeySets
-from bailiwick_sidecar.keyring import Keyring
+from bailiwick_sidecar.keyring import Degraded, Keyring
 from bailiwick_sidecar.measured import measure
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
-from bailiwick_sidecar.quota.memory import MemoryStore
 from bailiwick_sidecar.readiness import Readiness, readiness
 from bailiwick_sidecar.scraping import Scraping
-from bailiwick_sidecar.secret_files import SecretKeys
 from bailiwick_sidecar.settings import (
     ADMIN_SOCKET,
     AGENT_SOCKET,
@@ -47,7 +47,6 @@ from bailiwick_sidecar.settings import (
     USAGE_LOG,
     Settings,
 )
-from bailiwick_sidecar.split_keys import SplitKeys
 from bailiwick_sidecar.vault.source import VaultKeys
 
 if TYPE_CHECKING:
@@ -63,11 +62,6 @@ UNKNOWN_KEY: Final = "Jwks_doesn't_have_key"
 """In Envoy's response code details: a token named a key that the issuer's set does not have."""
 
 log = logging.getLogger(__name__)
-
-
-def now_ms() -> int:
-    """The wall clock in ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class Agent:
@@ -90,6 +84,7 @@ class Agent:
         self._ledger = LateLedger()
         self._link: EnvoyLink | None = None
         self._gate: Gate | None = None
+        self._counting: Counting | None = None
         self._started_at = now_ms()
         self._envoy_at: int | None = None
 
@@ -129,8 +124,10 @@ class Agent:
         return self._store.desired
 
     async def _serve(self, first: Accepted, stop: asyncio.Event) -> None:
-        engine = Engine(first.limits, first.time_zone)
-        store = MemoryStore(engine)
+        counting = self._counting = Counted(self._keys, self.settings.state_dir).by(first)
+        engine, store, clock = counting.engine, counting.store, counting.clock
+        self._configure_keys()
+        await counting.begin()
         journal = FileJournal(self.settings.journal)
         accounting = Accounting(
             journal=journal,
@@ -139,7 +136,7 @@ class Agent:
             ledger=self._ledger,
             log_path=Path(USAGE_LOG),
             reopen=EnvoyAdmin(Path(ADMIN_SOCKET)),
-            clock=now_ms,
+            clock=clock,
             observers=(
                 lambda row, overshoot: self._metrics.ended(
                     row, overshoot=overshoot, currency=first.config.currency
@@ -152,15 +149,16 @@ class Agent:
             store=store,
             accounts=Books(accounting),
             keys=self._keys,
-            clock=now_ms,
+            clock=clock,
             random=random.random,
             watcher=self._metrics,
             lender=self._keys,
             ledger_failing=self._ledger.failing,
         )
         self._apply(first, engine)
-        measure(self._metrics, engine, accounting, self._ledger, self._store, clock=now_ms)
-        self._metrics.watch_keys(self._keys.figures)
+        measure(self._metrics, engine, accounting, self._ledger, self._store, clock=clock)
+        self._metrics.watch_figures(self._keys.figures)
+        self._metrics.watch_figures(counting.figures)
         server = HttpServer(Front(gate, self._reasons), headers=AGENT_HEADER)
         await server.listen_unix(Path(AGENT_SOCKET))
         log.info("event=admission_open tenant=%s", first.config.tenant)
@@ -170,17 +168,18 @@ class Agent:
                     group.create_task(one)
                     for one in (
                         accounting.run(),
+                        counting.run(),
                         self._open_ledger(first, journal),
                         self._serve_envoy(),
                         self._serve_grpc(),
                         self._follow_config(engine),
                         self._key_sets.run(self._publish),
                         self._keys.run(),
-                        self._keep(engine, accounting),
+                        self._keep(counting, accounting),
                     )
                 ]
                 await stop.wait()
-                await self._drain(accounting)
+                await self._drain(accounting, clock)
                 for task in tasks:
                     task.cancel()
         finally:
@@ -188,12 +187,15 @@ class Agent:
             # The ledger reads the journal to its end, which a closed journal does not have.
             await asyncio.to_thread(self._ledger.close)
             await accounting.close()
+            await counting.close()
             log.info("event=agent_stopped")
 
     # --- config ---
 
     def _apply(self, accepted: Accepted, engine: Engine) -> None:
         """Limits, permissions, keys and routes of this config hold from here on."""
+        if self._counting is not None:
+            self._counting.obey(accepted.config)
         engine.reload(accepted.limits, accepted.time_zone)
         self._key_sets.configure(accepted.config.issuers)
         self._configure_keys()
@@ -212,6 +214,7 @@ class Agent:
         configs = [one for one in (self._store.desired, self._store.acked) if one is not None]
         ways = [way for one in configs for way in one.tables.ways.values()]
         refs = {place.key for way in ways for place in way.places if place.key is not None}
+        refs |= {ref for one in configs if (ref := password_of(one.config)) is not None}
         if configs:
             self._keys.configure(refs, configs[0].config.vault)
 
@@ -282,20 +285,21 @@ class Agent:
             await asyncio.to_thread(module.forget_old, self.settings.ledger, config, now_ms())
             await asyncio.sleep(RETENTION_SECONDS)
 
-    async def _keep(self, engine: Engine, accounting: Accounting) -> None:
+    async def _keep(self, counting: Counting, accounting: Accounting) -> None:
+        engine, clock = counting.engine, counting.clock
         while True:
             self._keys.refresh()
             before, self._envoy_at = self._envoy_at, envoy_started_at(Path(ADMIN_SOCKET))
             if self._envoy_at is not None and self._envoy_at != before:
                 accounting.envoy_started(self._envoy_at)
-            now = now_ms()
+            now = clock()
             engine.expire(now)
             if self._gate is not None:
                 self._gate.calls.sweep(now)
             self._write_status()
             await asyncio.sleep(UPKEEP_SECONDS)
 
-    async def _drain(self, accounting: Accounting) -> None:
+    async def _drain(self, accounting: Accounting, clock: Callable[[], int]) -> None:
         """Take no new call; wait for those under way, so that their rows say what they used."""
         log.info("event=agent_draining in_flight=%d", accounting.book.in_flight)
         if self._gate is not None:
@@ -304,7 +308,7 @@ class Agent:
         await accounting.tail.caught_up()
         while accounting.book.in_flight and time.monotonic() < end:
             await accounting.tail.caught_up()
-            await accounting.book.expire(now_ms())
+            await accounting.book.expire(clock())
 
     # --- what is said of it ---
 
@@ -339,10 +343,13 @@ class Agent:
                 self._store,
                 reasons=state.reasons,
                 warnings=state.warnings,
-                degraded=self._keys.degraded(),
+                degraded=(*self._keys.degraded(), *self._counted_badly()),
                 keys=self._keys.facts(),
             )
         )
+
+    def _counted_badly(self) -> tuple[Degraded, ...]:
+        return self._counting.degraded() if self._counting is not None else ()
 
     def _protocol(self, provider: str) -> str:
         desired = self._store.desired
@@ -357,7 +364,6 @@ async def _loaded(name: str) -> Any:
 
 
 def _keyring(settings: Settings) -> Keyring:
-    files: Keyring = FileKeys(settings.secrets) if settings.secrets else NoKeys()
-    if settings.secret_files is not None:
-        files = SecretKeys(settings.secret_files)
-    return SplitKeys(VaultKeys(settings.vault), files) if settings.vault is not None else files
+    if settings.vault is not None:
+        return VaultKeys(settings.vault)
+    return FileKeys(settings.secrets) if settings.secrets else NoKeys()

@@ -36,6 +36,8 @@ class KeyTrouble(StrEnum):
     """The source is away; the last key stays in use."""
     AGING = "aging"
     TOO_OLD = "too_old"
+    DISCOURAGED = "discouraged"
+    """In use, from a source that is not recommended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class AgentMetrics:
         self._refusals = Counter(
             "bailiwick_limit_refusals",
             "Calls that a limit refused.",
-            ("limit", "team", "route"),
+            ("limit", "team"),
             registry=registry,
         )
 
@@ -46,13 +46,11 @@ class AgentMetrics:
         """An attempt may leave."""
         self._tallies.admitted(intent)
 
-    def refused(
-        self, code: str, *, team: str, route: str, limit: str, protocol: str = "http"
-    ) -> None:
+    def refused(self, code: str, *, team: str, limit: str, protocol: str = "http") -> None:
         """A call is refused; `limit` is the deciding limit's id, empty where none decided."""
-        self._tallies.refused(code, team=team, route=route, protocol=protocol)
+        self._tallies.refused(code, team=team, protocol=protocol)
         if limit:
-            self._refusals.labels(limit, team, route).inc()
+            self._refusals.labels(limit, team).inc()
 
     def ended(self, row: Row, *, overshoot: int, currency: str) -> None:
         """An attempt has its row."""
@@ -66,9 +64,9 @@ class AgentMetrics:
         """Export how far each limit is used, asked for at each scrape."""
         self.registry.register(LimitUse(states))
 
-    def watch_keys(self, figures: Callable[[], Iterable[Metric]]) -> None:
-        """Export how providers' keys are, asked for at each scrape."""
-        self.registry.register(KeyFigures(figures))
+    def watch_figures(self, figures: Callable[[], Iterable[Metric]]) -> None:
+        """Export what a part of the agent says of itself, asked for at each scrape."""
+        self.registry.register(Figures(figures))
 
     def text(self) -> bytes:
         """The exposition in Prometheus' text format."""
@@ -98,12 +96,12 @@ class LimitUse(Collector):
         return (gauge,)
 
 
-class KeyFigures(Collector):
-    """What the source of keys says of them; never a key."""
+class Figures(Collector):
+    """What a part of the agent says of itself."""
 
     def __init__(self, figures: Callable[[], Iterable[Metric]]) -> None:
         self._figures = figures
 
     def collect(self) -> Iterable[Metric]:
-        """The source's figures."""
+        """The part's figures."""
         return self._figures()

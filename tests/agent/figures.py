@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from prometheus_client.parser import text_string_to_metric_families
+from shared_store.replicas import Replica
 
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
 from bailiwick_sidecar.books import LateLedger
@@ -11,9 +12,12 @@ from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.measured import measure
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
+from bailiwick_sidecar.quota.lessee import Answer, Reply, Standing
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
 from bailiwick_sidecar.quota.model import Amounts, Caller, LimitKind, Reservation
 from bailiwick_sidecar.secrets import KeyRef, Secret
+from bailiwick_sidecar.shared.figures import figures
+from bailiwick_sidecar.shared.store import SharedStore
 from bailiwick_sidecar.vault.figures import families
 from bailiwick_sidecar.vault.freshness import Key, after
 from bailiwick_sidecar.vault.outcomes import Found
@@ -42,6 +46,21 @@ def row(state: RowState = RowState.SETTLED, **changes: object) -> Row:
     return Row(**said)  # type: ignore[arg-type]
 
 
+def sharing() -> SharedStore:
+    """A gateway's end of a shared store, with a share of a limit."""
+    replica = Replica(6379, "r", [CompiledLimit("Tenant/t#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)])
+    lessee = replica.store.lessee
+    message, _ = lessee.prepare([Reservation(("s", 1), CALLER, Amounts(1, 1), NOW)], NOW)
+    standing = Standing(used=0, extra=2, hungry=-1, others_hold=False)
+    answers = [Answer(granted=True)]
+    lessee.apply(
+        message,
+        Reply(NOW, "e", last=0, live=2, waiting=False, standings=[standing], answers=answers),
+        NOW,
+    )
+    return replica.store
+
+
 def exercised() -> AgentMetrics:
     """Metrics of an agent that admitted, refused, and ended an attempt."""
     metrics = AgentMetrics(lambda _: "openai")
@@ -60,9 +79,10 @@ def exercised() -> AgentMetrics:
     )
     key = after(Key(), Found(Secret("sk-1"), 3, 1.0), now=5.0)
     ref = KeyRef("secret", "llm/acme/a", "api_key")
-    metrics.watch_keys(lambda: families({ref: key}, {"found": 1}, now=9.0, wall=9.0))
+    metrics.watch_figures(lambda: families({ref: key}, {"found": 1}, now=9.0, wall=9.0))
+    metrics.watch_figures(lambda: figures(sharing(), NOW))
     metrics.admitted(intent())
-    metrics.refused("rate_limit_exceeded", team="search", route="fast", limit="Quota/q#rpm")
+    metrics.refused("rate_limit_exceeded", team="search", limit="Quota/q#rpm")
     metrics.ended(row(), overshoot=7, currency="USD")
     return metrics
 

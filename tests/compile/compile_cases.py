@@ -6,7 +6,7 @@ A case is a YAML file with resources. Its first document may be `settings`:
   A document of the case is merged into the base's one of that kind and name (RFC 7386).
 * `remove` lists "Kind/name" of the base that the case does without.
 * `show` lists the parts of the config that the golden file has; absent: all of it.
-* `catalogue`, `service_account_issuer`, `extra_issuer`, `shared_store` are handed to the compiler.
+* `catalogue`, `service_account_issuer`, `extra_issuer`, `quota_store` are handed to the compiler.
 """
 
 import copy
@@ -29,6 +29,7 @@ from bailiwick_operator.api.v1alpha1 import (
     Tenant,
 )
 from bailiwick_operator.api.v1alpha1.provider import Price
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.api.validation import Resources
 from bailiwick_operator.compile.inputs import (
     CataloguePrice,
@@ -57,7 +58,11 @@ def compile_case(case: Path) -> Compiled:
         resources(merged(documents, settings)),
         now=NOW,
         catalogue=_catalogue(settings.get("catalogue", ())),
-        shared_store=settings.get("shared_store", False),
+        quota_store=(
+            msgspec.convert(settings["quota_store"], QuotaStore)
+            if "quota_store" in settings
+            else None
+        ),
         extra_issuers=[DevelopmentIssuer(**one) for one in settings.get("extra_issuers", ())],
         service_account_issuer=(
             ServiceAccountIssuer(**settings["service_account_issuer"])

@@ -36,7 +36,7 @@ def inputs(found: Resources) -> CompileInput:
         tenant=tenant,
         namespace=tenant.spec.namespaces[0].name,
         gateways=1,
-        shared_store=False,
+        quota_store=None,
         claims=(Claim("", tenant.metadata.name),),
         cluster_providers=found.cluster_model_providers,
         providers=found.model_providers,

@@ -1,36 +1,16 @@
 """A chat reply in OpenAI's shapes: one JSON object, or a list of events."""
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
-from bailiwick_cli.echo.chat import ChatReply, reply_to
-from bailiwick_cli.echo.spoken import Spoken
+from bailiwick_cli.echo.chat import ChatReply
 
 DONE = b"data: [DONE]\n\n"
 
 
-def chat(request: Mapping[str, Any]) -> Spoken:
-    """The answer to a chat completion request.
-
-    Raises:
-        EchoError: the request is not one.
-    """
-    reply = reply_to(request)
-    return Spoken(
-        input_tokens=reply.input_tokens,
-        output_tokens=len(reply.said) * reply.choices,
-        steps=len(reply.said),
-        whole=partial(completion, reply),
-        events=partial(events, reply) if reply.stream else None,
-    )
-
-
-def completion(
-    reply: ChatReply, *, identity: str, created: int, usage_shown: bool
-) -> dict[str, Any]:
-    """The `chat.completion` object; `usage_shown` False leaves the figures out."""
+def completion(reply: ChatReply, *, identity: str, created: int, usage: bool) -> dict[str, Any]:
+    """The `chat.completion` object; `usage` False leaves the figures out."""
     message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.tool is not None:
         message["content"] = None
@@ -56,16 +36,16 @@ def completion(
             for index in range(reply.choices)
         ],
     }
-    if usage_shown:
+    if usage:
         whole["usage"] = reply.usage()
     return whole
 
 
 def events(
-    reply: ChatReply, *, identity: str, created: int, usage_shown: bool
+    reply: ChatReply, *, identity: str, created: int, usage: bool
 ) -> Iterator[tuple[int, bytes]]:
     """Each event with the number of output tokens that it carries; `[DONE]` last."""
-    asked = reply.include_usage and usage_shown
+    asked = reply.include_usage and usage
     head = {
         "id": identity,
         "object": "chat.completion.chunk",

@@ -21,7 +21,7 @@ from bailiwick_cli.issuer import (
     user_claims,
 )
 from bailiwick_cli.problems import counted, show, summary
-from bailiwick_cli.resources import Checked, LocalIssuers, check
+from bailiwick_cli.resources import Checked, LocalIssuers, check, local_store
 from bailiwick_cli.token import DEFAULT_USER
 from bailiwick_cli.up.echoing import EchoProvider
 from bailiwick_cli.up.fleet import Fleet
@@ -51,6 +51,7 @@ class UpOptions:
     echo_port: int | None
     vault_address: str | None = None
     vault_token_file: Path | None = None
+    quota_store: str | None = None
 
 
 class InvalidFilesError(CommandError):
@@ -77,7 +78,12 @@ def serve(options: UpOptions) -> None:
     data = prepare(options.data_dir)
     with locked(data):
         key = signing_key(data)
-        checked = check(options.paths, issuers=_issuers(key), only=options.namespaces)
+        checked = check(
+            options.paths,
+            issuers=_issuers(key),
+            only=options.namespaces,
+            quota_store=local_store(options.quota_store),
+        )
         show(checked, console=err())
         if checked.violations:
             raise InvalidFilesError(f"{summary(checked)}: nothing is served")
@@ -241,7 +247,11 @@ class _Up:
         """False where the edit could not be passed on, and must be tried again."""
         options = self._options
         checked = await asyncio.to_thread(
-            check, options.paths, issuers=_issuers(self._key), only=options.namespaces
+            check,
+            options.paths,
+            issuers=_issuers(self._key),
+            only=options.namespaces,
+            quota_store=local_store(options.quota_store),
         )
         try:
             if await reload.apply(checked):

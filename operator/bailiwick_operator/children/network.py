@@ -111,6 +111,8 @@ def _egress(gateway: Gateway) -> list[Manifest]:
         for name in namespaces
     ]
     rules += _to_vault(settings.vault)
+    if config.HasField("quota_store"):
+        rules.append(_to_host(config.quota_store.host, config.quota_store.port))
     addresses = {(_single_address(provider.host), provider.port) for provider in config.providers}
     rules += [
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}
@@ -129,16 +131,19 @@ def _to_vault(vault: Vault) -> list[Manifest]:
     port = parts.port or HTTPS
     if vault.peer is not None:
         return [{"to": [_peer(vault.peer)]}]
+    return [_to_host(host, port)]
+
+
+def _to_host(host: str, port: int) -> Manifest:
+    """The way to a host: a Service's namespace, a single address, or a port in public."""
     if name := _namespace(host):
-        return [{"to": [_peer(Peer(namespace_labels={"kubernetes.io/metadata.name": name}))]}]
+        return {"to": [_peer(Peer(namespace_labels={"kubernetes.io/metadata.name": name}))]}
     if cidr := _single_address(host):
-        return [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}]
-    return [
-        {
-            "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC_4)}}],
-            "ports": [_tcp(port)],
-        }
-    ]
+        return {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}
+    return {
+        "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC_4)}}],
+        "ports": [_tcp(port)],
+    }
 
 
 def _public_ports(providers: Iterable[Provider]) -> set[int]:

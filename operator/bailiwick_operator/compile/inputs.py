@@ -13,6 +13,7 @@ from bailiwick_operator.api.v1alpha1 import (
     Tenant,
 )
 from bailiwick_operator.api.v1alpha1.provider import Price
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.compile.findings import Finding, Ref
 from bailiwick_operator.conditions import Condition
 
@@ -80,15 +81,16 @@ class CompileInput:
     """What is known when one namespace of one tenant is compiled. Any order; no duplicates.
 
     `gateways` is how many gateway pods would count this tenant's use: namespaces served times
-    replicas. `claims` are those of every Tenant that lists this namespace. `providers`, `routes`
-    and `quotas` are this namespace's own. `extra_issuers` are local mode's. `deny_reason` is set
-    while the namespace leaves its tenant: every call is refused with it.
+    replicas. `quota_store` is the platform's, for tenants that name none. `claims` are those of
+    every Tenant that lists this namespace. `providers`, `routes` and `quotas` are this namespace's
+    own. `extra_issuers` are local mode's. `deny_reason` is set while the namespace leaves its
+    tenant: every call is refused with it.
     """
 
     tenant: Tenant
     namespace: str
     gateways: int
-    shared_store: bool
+    quota_store: QuotaStore | None
     claims: tuple[Claim, ...]
     cluster_providers: tuple[ClusterModelProvider, ...]
     providers: tuple[ModelProvider, ...]

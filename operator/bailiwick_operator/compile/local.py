@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from bailiwick_operator.api.findings import Violation
 from bailiwick_operator.api.v1alpha1 import ModelProvider, ModelRoute, Quota, Tenant
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.api.validation import Resources
 from bailiwick_operator.compile.findings import Finding, Ref, Reports
 from bailiwick_operator.compile.inputs import (
@@ -44,7 +45,7 @@ def compile_all(
     *,
     now: datetime,
     catalogue: Catalogue,
-    shared_store: bool = False,
+    quota_store: QuotaStore | None = None,
     served: Collection[str] = (),
     extra_issuers: Sequence[DevelopmentIssuer] = (),
     service_account_issuer: ServiceAccountIssuer | None = None,
@@ -69,7 +70,7 @@ def compile_all(
                     tenant=tenant,
                     namespace=namespace,
                     gateways=len(counting) * replicas,
-                    shared_store=shared_store,
+                    quota_store=quota_store,
                     claims=claims[namespace],
                     cluster_providers=resources.cluster_model_providers,
                     providers=_inside(resources.model_providers, namespace),

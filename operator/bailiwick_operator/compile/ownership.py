@@ -46,14 +46,15 @@ def check_namespaces(tenant: Tenant, out: Report) -> None:
 
 def check_gateways(inputs: CompileInput, out: Report) -> None:
     """Refuse more than one counter of the same limits without a store that they share."""
-    if inputs.gateways > 1 and not inputs.shared_store:
+    shared = inputs.tenant.spec.quota_store or inputs.quota_store
+    if inputs.gateways > 1 and shared is None:
         several = len(inputs.tenant.spec.namespaces) > 1
         out.refuse(
             "spec.namespaces" if several else "spec.gateway.replicas",
             Reason.SHARED_STORE_REQUIRED,
             f"{inputs.gateways} gateway pods would each count the tenant's limits alone",
-            cure="connect a shared quota store, or run one pod: one namespace and "
-            "gateway.replicas 1",
+            cure="connect a shared quota store (spec.quotaStore, or the chart's quotaStore), or "
+            "run one pod: one namespace and gateway.replicas 1",
         )
 
 

@@ -20,6 +20,7 @@ from bailiwick_operator.compile.providers import (
     resolve_cluster_provider,
     resolve_own_provider,
 )
+from bailiwick_operator.compile.quota_store import apply_quota_store
 from bailiwick_operator.compile.references import is_readable, readable, report
 from bailiwick_operator.compile.routes import compile_routes
 from bailiwick_operator.compile.rules import Rule, quota_rules, tenant_rules
@@ -79,6 +80,7 @@ def compile_tenant(inputs: CompileInput, now: datetime) -> CompileResult:
     )
     config.routes.extend(routes)
     config.providers.extend(_used(config, providers))
+    apply_quota_store(inputs, config, out)
     apply_vault(tenant, config)
     _check_size(config, out)
     return _result(config, reports, out, now)

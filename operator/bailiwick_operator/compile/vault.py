@@ -8,7 +8,6 @@ from bailiwick_operator.api.v1alpha1 import Tenant
 from bailiwick_operator.api.v1alpha1.provider import Credentials, CredentialType
 from bailiwick_operator.api.v1alpha1.tenant import Vault
 from bailiwick_operator.compile.findings import Report
-from bailiwick_operator.compile.secret_keys import check_no_secret, compile_secret
 from bailiwick_operator.conditions import Reason
 
 ROTATE = "bailiwick.dev/rotate-keys"
@@ -21,15 +20,11 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
 
 
 def compile_credential(
-    credentials: Credentials, tenant: Tenant, namespace: str, out: Report, *, own: bool
+    credentials: Credentials, tenant: Tenant, namespace: str, out: Report
 ) -> Credential:
-    """Where the agent finds the key; no key is ever in it. `own`: of a tenant's own provider."""
-    if credentials.type != CredentialType.VAULT:
-        _check_no_vault(credentials, out)
-    if credentials.type == CredentialType.SECRET:
-        return compile_secret(credentials, tenant, out, own=own)
-    check_no_secret(credentials, out)
+    """Where the agent finds the key; no key is ever in it."""
     if credentials.type == CredentialType.NONE:
+        _check_no_vault(credentials, out)
         return Credential(type=Credential.TYPE_NONE)
     if credentials.type != CredentialType.VAULT:
         out.refuse(
@@ -38,6 +33,7 @@ def compile_credential(
             f"credentials.type {credentials.type.value} is not available yet: use Vault",
             cure="put the provider's key into Vault and name its path",
         )
+        _check_no_vault(credentials, out)
         return Credential(type=Credential.TYPE_NONE)
     if credentials.vault is None:
         out.refuse(
@@ -51,7 +47,9 @@ def compile_credential(
     return Credential(
         type=Credential.TYPE_VAULT,
         mount=vault.kv_mount,
-        path=_expanded(credentials.vault.path, tenant.metadata.name, namespace, out),
+        path=expanded_path(
+            credentials.vault.path, tenant=tenant.metadata.name, namespace=namespace, out=out
+        ),
         key=credentials.vault.key,
     )
 
@@ -64,7 +62,8 @@ def role_of(tenant: Tenant) -> str:
 
 def apply_vault(tenant: Tenant, config: TenantConfig) -> None:
     """Say who the gateway is to Vault, where one of the config's keys lies there."""
-    if any(one.credential.type == Credential.TYPE_VAULT for one in config.providers):
+    credentials = [config.quota_store.credential, *(one.credential for one in config.providers)]
+    if any(one.type == Credential.TYPE_VAULT for one in credentials):
         vault = tenant.spec.vault or Vault()
         config.vault.CopyFrom(
             VaultConfig(
@@ -88,12 +87,20 @@ def check_prefix(path: str, prefix: str, out: Report) -> None:
         )
 
 
-def _expanded(template: str, tenant: str, namespace: str, out: Report) -> str:
+def expanded_path(
+    template: str,
+    *,
+    tenant: str,
+    namespace: str,
+    out: Report,
+    where: str = "spec.credentials.vault.path",
+) -> str:
+    """The path with its placeholders filled in; empty where that is refused."""
     values = {"tenant": tenant, "namespace": namespace}
     unknown = sorted({name for name in _PLACEHOLDER.findall(template) if name not in values})
     if unknown:
         out.refuse(
-            "spec.credentials.vault.path",
+            where,
             Reason.INVALID,
             f"{{{unknown[0]}}} stands for nothing",
             cure="only {tenant} and {namespace} expand",
@@ -102,7 +109,7 @@ def _expanded(template: str, tenant: str, namespace: str, out: Report) -> str:
     path = _PLACEHOLDER.sub(lambda match: values[match[1]], template)
     if not all(_SEGMENT.match(segment) for segment in path.split("/")):
         out.refuse(
-            "spec.credentials.vault.path",
+            where,
             Reason.INVALID,
             "vault.path is a relative path of letters, digits, '.', '_' and '-' in which only"
             " {tenant} and {namespace} expand",

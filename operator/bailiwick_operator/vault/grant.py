@@ -66,10 +66,10 @@ def grant(configs: Iterable[TenantConfig], trust: Trust) -> Grant:
             " nothing to grant"
         )
     paths = {
-        (one.credential.mount, one.credential.path)
+        (one.mount, one.path)
         for config in reading
-        for one in config.providers
-        if one.credential.type == Credential.TYPE_VAULT
+        for one in _credentials(config)
+        if one.type == Credential.TYPE_VAULT
     }
     return Grant(
         tenant=reading[0].tenant,
@@ -79,6 +79,10 @@ def grant(configs: Iterable[TenantConfig], trust: Trust) -> Grant:
         paths=tuple(sorted(paths)),
         trust=trust,
     )
+
+
+def _credentials(config: TenantConfig) -> tuple[Credential, ...]:
+    return (*(one.credential for one in config.providers), config.quota_store.credential)
 
 
 def api_paths(given: Grant) -> frozenset[str]:

@@ -32,7 +32,7 @@ UNPRICED_MODELS_DENY: UnpricedModels
 UNPRICED_MODELS_ALLOW: UnpricedModels
 
 class TenantConfig(_message.Message):
-    __slots__ = ("contract_version", "tenant", "tenant_uid", "namespace", "currency", "time_zone", "issuers", "service_accounts", "teams", "caller_tags", "model_access", "providers", "routes", "limits", "unpriced_models", "on_outage", "logging", "deny_reason", "vault")
+    __slots__ = ("contract_version", "tenant", "tenant_uid", "namespace", "currency", "time_zone", "issuers", "service_accounts", "teams", "caller_tags", "model_access", "providers", "routes", "limits", "unpriced_models", "on_outage", "logging", "deny_reason", "vault", "quota_store")
     CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     TENANT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,7 @@ class TenantConfig(_message.Message):
     LOGGING_FIELD_NUMBER: _ClassVar[int]
     DENY_REASON_FIELD_NUMBER: _ClassVar[int]
     VAULT_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_STORE_FIELD_NUMBER: _ClassVar[int]
     contract_version: int
     tenant: str
     tenant_uid: str
@@ -71,7 +72,26 @@ class TenantConfig(_message.Message):
     logging: Logging
     deny_reason: str
     vault: Vault
-    def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., tenant_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., service_accounts: _Optional[_Iterable[_Union[ServiceAccountBinding, _Mapping]]] = ..., teams: _Optional[_Iterable[_Union[Team, _Mapping]]] = ..., caller_tags: _Optional[_Iterable[str]] = ..., model_access: _Optional[_Iterable[_Union[ModelAccess, _Mapping]]] = ..., providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., unpriced_models: _Optional[_Union[UnpricedModels, str]] = ..., on_outage: _Optional[_Union[OnOutage, _Mapping]] = ..., logging: _Optional[_Union[Logging, _Mapping]] = ..., deny_reason: _Optional[str] = ..., vault: _Optional[_Union[Vault, _Mapping]] = ...) -> None: ...
+    quota_store: QuotaStore
+    def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., tenant_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., service_accounts: _Optional[_Iterable[_Union[ServiceAccountBinding, _Mapping]]] = ..., teams: _Optional[_Iterable[_Union[Team, _Mapping]]] = ..., caller_tags: _Optional[_Iterable[str]] = ..., model_access: _Optional[_Iterable[_Union[ModelAccess, _Mapping]]] = ..., providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., unpriced_models: _Optional[_Union[UnpricedModels, str]] = ..., on_outage: _Optional[_Union[OnOutage, _Mapping]] = ..., logging: _Optional[_Union[Logging, _Mapping]] = ..., deny_reason: _Optional[str] = ..., vault: _Optional[_Union[Vault, _Mapping]] = ..., quota_store: _Optional[_Union[QuotaStore, _Mapping]] = ...) -> None: ...
+
+class QuotaStore(_message.Message):
+    __slots__ = ("host", "port", "tls", "ca_bundle", "prefix", "user", "credential")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    CA_BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    port: int
+    tls: bool
+    ca_bundle: str
+    prefix: str
+    user: str
+    credential: Credential
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., tls: _Optional[bool] = ..., ca_bundle: _Optional[str] = ..., prefix: _Optional[str] = ..., user: _Optional[str] = ..., credential: _Optional[_Union[Credential, _Mapping]] = ...) -> None: ...
 
 class Vault(_message.Message):
     __slots__ = ("auth_mount", "role", "notice")
@@ -277,7 +297,7 @@ class DatedPrice(_message.Message):
     def __init__(self, source: _Optional[str] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., **kwargs) -> None: ...
 
 class Rates(_message.Message):
-    __slots__ = ("input_per_million", "cached_input_per_million", "output_per_million", "cache_write_per_million", "input_audio_per_million", "output_audio_per_million", "per_request", "per_image")
+    __slots__ = ("input_per_million", "cached_input_per_million", "output_per_million", "cache_write_per_million", "input_audio_per_million", "output_audio_per_million", "per_request")
     INPUT_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
@@ -285,7 +305,6 @@ class Rates(_message.Message):
     INPUT_AUDIO_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_AUDIO_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     PER_REQUEST_FIELD_NUMBER: _ClassVar[int]
-    PER_IMAGE_FIELD_NUMBER: _ClassVar[int]
     input_per_million: str
     cached_input_per_million: str
     output_per_million: str
@@ -293,8 +312,7 @@ class Rates(_message.Message):
     input_audio_per_million: str
     output_audio_per_million: str
     per_request: str
-    per_image: str
-    def __init__(self, input_per_million: _Optional[str] = ..., cached_input_per_million: _Optional[str] = ..., output_per_million: _Optional[str] = ..., cache_write_per_million: _Optional[str] = ..., input_audio_per_million: _Optional[str] = ..., output_audio_per_million: _Optional[str] = ..., per_request: _Optional[str] = ..., per_image: _Optional[str] = ...) -> None: ...
+    def __init__(self, input_per_million: _Optional[str] = ..., cached_input_per_million: _Optional[str] = ..., output_per_million: _Optional[str] = ..., cache_write_per_million: _Optional[str] = ..., input_audio_per_million: _Optional[str] = ..., output_audio_per_million: _Optional[str] = ..., per_request: _Optional[str] = ...) -> None: ...
 
 class Fallback(_message.Message):
     __slots__ = ("when", "max_attempts")

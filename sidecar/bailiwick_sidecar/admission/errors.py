@@ -150,6 +150,12 @@ CODES: Final[Mapping[str, Code]] = {
         SERVER,
         "The gateway cannot write its journal, and nothing leaves unaccounted. Try again shortly.",
     ),
+    "quota_store_unavailable": Code(
+        503,
+        SERVER,
+        "The gateway cannot reach the store in which the tenant's limits are counted, and refuses"
+        " calls until it can. Try again shortly.",
+    ),
     "gateway_unavailable": Code(
         503, SERVER, "The gateway is starting or has just restarted. Try again in a second."
     ),

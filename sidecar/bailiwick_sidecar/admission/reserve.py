@@ -12,7 +12,6 @@ from bailiwick_sidecar.admission.body import Ask
 from bailiwick_sidecar.admission.errors import RefusedError, refused
 from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.limits import MONEY, denied
-from bailiwick_sidecar.admission.operations.images import image_terms
 from bailiwick_sidecar.admission.ports import Accounts
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
 from bailiwick_sidecar.quota.model import (
@@ -22,6 +21,7 @@ from bailiwick_sidecar.quota.model import (
     Denial,
     Grant,
     QuotaStore,
+    QuotaUnavailableError,
     Reservation,
 )
 
@@ -60,20 +60,14 @@ class Wanted(msgspec.Struct, frozen=True):
 
     def intent(self, now: int) -> Intent:
         """What the attempt may take at most, as it is written down."""
-        ask, place, what = self.ask, self.place, self.ask.what
+        ask, place = self.ask, self.place
         price = place.prices.at(now)
-        rates = price.rates if price else FREE
         input_bound = ask.input_bound(place.context) or 0
-        output_bound = self.cap * what.n
-        flat = what.flat
-        if what.echo:
-            output_bound += input_bound * what.n
-        elif what.images:
-            rates, output_bound, flat = image_terms(
-                rates, price.per_image if price else 0, images=what.images, most=place.max_output
-            )
+        output_bound = self.cap * ask.n
         cost = (
-            upper_bound(rates, input_bound=input_bound, output_bound=output_bound) if price else 0
+            upper_bound(price.rates, input_bound=input_bound, output_bound=output_bound)
+            if price
+            else 0
         )
         return Intent(
             key=self.key,
@@ -87,14 +81,13 @@ class Wanted(msgspec.Struct, frozen=True):
             model=place.model,
             alias=ask.alias,
             operation=ask.operation,
-            stream=what.stream,
+            stream=ask.stream,
             input_bound=input_bound,
             output_bound=output_bound,
             cost_bound=cost,
             price_source=price.source if price else "",
-            rates=rates,
+            rates=price.rates if price else FREE,
             protocol=ask.protocol,
-            flat=flat,
         )
 
 
@@ -112,20 +105,18 @@ class Reserver:
         """The attempt's intent, reserved and journalled.
 
         Raises:
-            RefusedError: a limit denies it, or the journal cannot be written; then nothing stays
-                reserved.
+            RefusedError: a limit denies it, the counters are away, or the journal cannot be
+                written; then nothing stays reserved.
         """
         intent = wanted.intent(self._clock())
-        answer = await self._store.reserve(_reservation(intent, predecessor), intent.admitted_at)
+        answer = await self._ask(_reservation(intent, predecessor), intent.admitted_at)
         if isinstance(answer, Denial) and answer.retry_after is not None:
             # What would make it fit may stand in a record that Envoy has not flushed yet.
             await self._accounts.caught_up()
             # The books name the moment at which the counters took it, so that a restart, which
             # knows the books alone, puts it back there.
             intent = wanted.intent(self._clock())
-            answer = await self._store.reserve(
-                _reservation(intent, predecessor), intent.admitted_at
-            )
+            answer = await self._ask(_reservation(intent, predecessor), intent.admitted_at)
         if isinstance(answer, Denial):
             now = self._clock()
             raise RefusedError(
@@ -137,6 +128,12 @@ class Reserver:
             await self._store.void(intent.key, self._clock())
             raise refused("accounting_unavailable", retry_after=RETRY_SOON) from error
         return intent, answer
+
+    async def _ask(self, reservation: Reservation, now: int) -> Grant | Denial:
+        try:
+            return await self._store.reserve(reservation, now)
+        except QuotaUnavailableError as error:
+            raise refused("quota_store_unavailable", retry_after=RETRY_SOON) from error
 
     async def needs_price(self, caller: Caller) -> bool:
         """True where an enforced budget applies to this caller."""

@@ -51,6 +51,7 @@ STATES: Final = {
     KeyTrouble.KEPT: KeyState.STATE_KEPT,
     KeyTrouble.AGING: KeyState.STATE_AGING,
     KeyTrouble.TOO_OLD: KeyState.STATE_TOO_OLD,
+    KeyTrouble.DISCOURAGED: KeyState.STATE_DISCOURAGED,
 }
 
 OPTIONS: Final = (

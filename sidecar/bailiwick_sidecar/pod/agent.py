@@ -46,7 +46,6 @@ def settings_of(environment: Environment) -> Settings:
         metrics_port=environment.metrics_port,
         secrets=None,
         vault=environment.vault,
-        secret_files=environment.secret_files,
     )
 
 

@@ -172,6 +172,11 @@ class Lessee:
         return self.engine.at(now).at - self._told_at >= HEARTBEAT_MS
 
     @property
+    def sequence(self) -> int:
+        """How many messages there were."""
+        return self._sequence
+
+    @property
     def has_news(self) -> bool:
         """True where the store does not know everything."""
         return bool(self._among.news)

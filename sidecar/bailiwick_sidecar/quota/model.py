@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from bailiwick_contract.errors import BailiwickError
+
 AttemptKey = tuple[str, int]
 """Stream id and attempt number: names one attempt for ever."""
 
@@ -112,6 +114,10 @@ class Denial(msgspec.Struct, frozen=True):
     reason: DenialReason = DenialReason.LIMIT
 
 
+class QuotaUnavailableError(BailiwickError):
+    """Nobody can say whether it fits, and the tenant refuses calls then; nothing was reserved."""
+
+
 class QuotaStore(Protocol):
     """Counters of one tenant; every method is atomic over all limits that apply.
 
@@ -120,7 +126,11 @@ class QuotaStore(Protocol):
     """
 
     async def reserve(self, reservation: Reservation, now: int) -> Grant | Denial:
-        """Take the reservation from every counter, or from none."""
+        """Take the reservation from every counter, or from none.
+
+        Raises:
+            QuotaUnavailableError: the counters are away.
+        """
         ...
 
     async def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:

@@ -47,8 +47,11 @@ class StoreConnection:
         """Nothing is connected yet; `password` is asked for at each new connection."""
         self.address = address
         self.server = ""
+        self.server_ms = 0
+        """What the server's clock said when it was connected."""
         self._password = password
         self._client: redis.Redis | None = None
+        self._moved = False
 
     async def run(self, keys: Sequence[str], words: Sequence[str | int]) -> list[Any]:
         """The script's reply.
@@ -71,6 +74,11 @@ class StoreConnection:
             await self.close()
             raise
 
+    def move(self, address: StoreAddress) -> None:
+        """Have the next call go elsewhere."""
+        self.address = address
+        self._moved = True
+
     async def close(self) -> None:
         """Give the connection back; the next call makes a new one."""
         client, self._client = self._client, None
@@ -92,10 +100,14 @@ class StoreConnection:
             raise self._meaning(error) from None
 
     async def _connected(self) -> redis.Redis:
+        if self._moved:
+            self._moved = False
+            await self.close()
         if self._client is None:
             self._client = self._made()
             info = await self._client.info("server")
             self.server = str(info.get("run_id", ""))
+            self.server_ms = int(info.get("server_time_usec", 0)) // 1_000
         return self._client
 
     def _made(self) -> redis.Redis:

@@ -31,10 +31,11 @@ from bailiwick_sidecar.quota.model import (
     Denial,
     Grant,
     LimitState,
+    QuotaUnavailableError,
     Reservation,
 )
 from bailiwick_sidecar.shared.clock import StoreClock
-from bailiwick_sidecar.shared.errors import QuotaStoreError, StoreAwayError
+from bailiwick_sidecar.shared.errors import QuotaStoreError
 from bailiwick_sidecar.shared.outage import Outage
 
 TICK: Final = HURRY_MS / 1000
@@ -100,7 +101,7 @@ class SharedStore:
         """Take the reservation from every counter, or from none.
 
         Raises:
-            StoreAwayError: the store is away, and the tenant refuses calls then.
+            QuotaUnavailableError: the store is away, and the tenant refuses calls then.
         """
         decided = self.engine.decide(reservation, now)
         if not isinstance(decided, Refusing):
@@ -109,7 +110,7 @@ class SharedStore:
         refusals = 0
         while True:
             if self.outage.denies:
-                raise StoreAwayError(self.outage.words)
+                raise QuotaUnavailableError(self.outage.words)
             if self.outage.since is not None:
                 return self.engine.reserve(reservation, self._clock())
             verdict = await self._ask(reservation)
@@ -137,7 +138,7 @@ class SharedStore:
     def _impatient(self, verdict: Verdict) -> Denial:
         if isinstance(verdict, Refused):
             return self.engine.denial(verdict.refusing)
-        raise StoreAwayError("the quota store still collects what it had lost")
+        raise QuotaUnavailableError("the quota store still collects what it had lost")
 
     def _pause(self, verdict: Verdict) -> float:
         if isinstance(verdict, Again):

@@ -19,6 +19,7 @@ from bailiwick_operator.api.v1alpha1.base import (
 )
 from bailiwick_operator.api.v1alpha1.callers import Callers
 from bailiwick_operator.api.v1alpha1.limits import Limits, NamedLimits
+from bailiwick_operator.api.v1alpha1.quota_store import QuotaStore
 from bailiwick_operator.api.v1alpha1.scalars import (
     CostCenter,
     Currency,
@@ -299,6 +300,15 @@ class TenantSpec(Model, frozen=True, kw_only=True):
     )
     on_outage: Annotated[
         OnOutage | None, Meta(description="What happens while a dependency is away.")
+    ] = None
+    quota_store: Annotated[
+        QuotaStore | None,
+        Meta(
+            description=(
+                "Where the tenant's gateways count together. Default: the platform's store, where"
+                " it has one."
+            )
+        ),
     ] = None
     logging: Annotated[Logging | None, Meta(description="What is kept about calls.")] = None
     gateway: Annotated[

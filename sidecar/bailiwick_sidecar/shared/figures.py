@@ -1,0 +1,52 @@
+"""What a scrape says of the shared store."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from bailiwick_contract.money import PICO
+from bailiwick_sidecar.quota.limits import BUDGETS
+from bailiwick_sidecar.shared.store import SharedStore
+
+
+def figures(store: SharedStore, now: int) -> Iterator[Metric]:
+    """Outages, losses, replicas, and what this one holds. `now` in ms."""
+    outage, lessee = store.outage, store.lessee
+    yield GaugeMetricFamily(
+        "bailiwick_quota_store_away",
+        "1 while the shared quota store is away.",
+        value=float(outage.since is not None),
+    )
+    yield CounterMetricFamily(
+        "bailiwick_quota_store_degraded_seconds",
+        "For how long the shared quota store has been away, all in all.",
+        value=outage.seconds(now),
+    )
+    yield CounterMetricFamily(
+        "bailiwick_quota_store_losses",
+        "How often the store had lost what it had been told, and was told again.",
+        value=lessee.losses,
+    )
+    yield CounterMetricFamily(
+        "bailiwick_quota_store_messages",
+        "Messages to the store; most calls need none.",
+        value=lessee.sequence,
+    )
+    yield GaugeMetricFamily(
+        "bailiwick_quota_store_replicas",
+        "Gateways that count together, as last heard.",
+        value=lessee.live,
+    )
+    bound = GaugeMetricFamily(
+        "bailiwick_overshoot_bound",
+        "By how much a limit could be exceeded if this gateway died now: what it holds.",
+        labels=("limit",),
+    )
+    held: dict[str, float] = {}
+    for counter in lessee.holding():
+        limit = counter.limit
+        amount = counter.share.held / (PICO if limit.kind in BUDGETS else 1)
+        held[limit.id] = held.get(limit.id, 0) + amount
+    for limit_id, amount in held.items():
+        bound.add_metric((limit_id,), amount)
+    yield bound
