@@ -39,6 +39,7 @@ class Reason(StrEnum):
     CURRENCY_MISMATCH = "CurrencyMismatch"
     MATCHES_NOTHING = "MatchesNothing"
     NO_CALLERS = "NoCallers"
+    SECRET_DISCOURAGED = "SecretDiscouraged"  # noqa: S105  # a reason's name, not a secret
     PRICE_IS_UPPER_BOUND = "PriceIsUpperBound"
     SERVICE_ACCOUNTS_UNAVAILABLE = "ServiceAccountsUnavailable"
     TIMEOUT_WIDENED = "TimeoutWidened"
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     PROVIDER_NOT_ALLOWED = "ProviderNotAllowed"
     REF_NOT_FOUND = "RefNotFound"
     REGION_NOT_ALLOWED = "RegionNotAllowed"
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105  # as above
     SECRET_IN_SPEC = "SecretInSpec"  # noqa: S105  # a reason's name, not a secret
     SHARED_STORE_REQUIRED = "SharedStoreRequired"
     TENANT_NOT_ACCEPTED = "TenantNotAccepted"
@@ -88,7 +90,6 @@ class Reason(StrEnum):
     VAULT_UNREACHABLE = "VaultUnreachable"
     KEY_TOO_OLD = "KeyTooOld"
     KEY_AGING = "KeyAging"
-    SECRET_DISCOURAGED = "SecretDiscouraged"  # noqa: S105 - a reason's name, not a secret
 
     # VaultGranted
     GRANTED = "Granted"

@@ -16,7 +16,6 @@ WORST_FIRST: Final = (
     KeyState.STATE_KEPT,
     KeyState.STATE_TOO_OLD,
     KeyState.STATE_AGING,
-    KeyState.STATE_DISCOURAGED,
 )
 
 _REASONS: Final = {
@@ -25,7 +24,6 @@ _REASONS: Final = {
     KeyState.STATE_KEPT: Reason.VAULT_UNREACHABLE,
     KeyState.STATE_TOO_OLD: Reason.KEY_TOO_OLD,
     KeyState.STATE_AGING: Reason.KEY_AGING,
-    KeyState.STATE_DISCOURAGED: Reason.SECRET_DISCOURAGED,
 }
 
 _OF_THE_SOURCE: Final = frozenset(

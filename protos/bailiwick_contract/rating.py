@@ -68,6 +68,8 @@ class Price:
     source: str
     since: int
     rates: RateTuple
+    per_image: int = 0
+    """Picounits for each image made, on top of the rates."""
 
 
 class PriceList:
@@ -121,6 +123,11 @@ def resolve(rates: RatesMessage) -> RateTuple:
         _per_token(rates, "output_audio_per_million", output_rate),
         _not_negative("per_request", rates.per_request, pico) if rates.per_request else 0,
     )
+
+
+def with_images(rates: RateTuple, images_cost: int) -> RateTuple:
+    """The rates of one call whose images cost this many picounits beside its price per request."""
+    return (*rates[:6], rates[6] + images_cost)
 
 
 def cost(rates: RateTuple, tokens: TokenCounts) -> int:
@@ -181,7 +188,9 @@ def moment_ms(timestamp: str) -> int:
 def _price(message: DatedPrice) -> Price:
     try:
         # `from` is a keyword of Python, so the field has no other way in.
-        return Price(message.source, moment_ms(getattr(message, "from")), resolve(message.rates))
+        rates = message.rates
+        each = _not_negative("per_image", rates.per_image, pico) if rates.per_image else 0
+        return Price(message.source, moment_ms(getattr(message, "from")), resolve(rates), each)
     except RatingError as error:
         raise RatingError(f"price {message.source!r}: {error}") from error
 

@@ -38,6 +38,7 @@ from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.readiness import Readiness, readiness
 from bailiwick_sidecar.scraping import Scraping
+from bailiwick_sidecar.secret_files import SecretKeys
 from bailiwick_sidecar.settings import (
     ADMIN_SOCKET,
     AGENT_SOCKET,
@@ -47,6 +48,7 @@ from bailiwick_sidecar.settings import (
     USAGE_LOG,
     Settings,
 )
+from bailiwick_sidecar.split_keys import SplitKeys
 from bailiwick_sidecar.vault.source import VaultKeys
 
 if TYPE_CHECKING:
@@ -364,6 +366,7 @@ async def _loaded(name: str) -> Any:
 
 
 def _keyring(settings: Settings) -> Keyring:
-    if settings.vault is not None:
-        return VaultKeys(settings.vault)
-    return FileKeys(settings.secrets) if settings.secrets else NoKeys()
+    files: Keyring = FileKeys(settings.secrets) if settings.secrets else NoKeys()
+    if settings.secret_files is not None:
+        files = SecretKeys(settings.secret_files)
+    return SplitKeys(VaultKeys(settings.vault), files) if settings.vault is not None else files

@@ -36,8 +36,6 @@ class KeyTrouble(StrEnum):
     """The source is away; the last key stays in use."""
     AGING = "aging"
     TOO_OLD = "too_old"
-    DISCOURAGED = "discouraged"
-    """In use, from a source that is not recommended."""
 
 
 @dataclass(frozen=True, slots=True)

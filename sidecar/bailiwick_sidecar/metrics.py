@@ -38,7 +38,7 @@ class AgentMetrics:
         self._refusals = Counter(
             "bailiwick_limit_refusals",
             "Calls that a limit refused.",
-            ("limit", "team"),
+            ("limit", "team", "route"),
             registry=registry,
         )
 
@@ -46,11 +46,13 @@ class AgentMetrics:
         """An attempt may leave."""
         self._tallies.admitted(intent)
 
-    def refused(self, code: str, *, team: str, limit: str, protocol: str = "http") -> None:
+    def refused(
+        self, code: str, *, team: str, route: str, limit: str, protocol: str = "http"
+    ) -> None:
         """A call is refused; `limit` is the deciding limit's id, empty where none decided."""
-        self._tallies.refused(code, team=team, protocol=protocol)
+        self._tallies.refused(code, team=team, route=route, protocol=protocol)
         if limit:
-            self._refusals.labels(limit, team).inc()
+            self._refusals.labels(limit, team, route).inc()
 
     def ended(self, row: Row, *, overshoot: int, currency: str) -> None:
         """An attempt has its row."""

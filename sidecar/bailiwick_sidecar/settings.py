@@ -50,6 +50,8 @@ class Settings:
     """Providers' keys (YAML, mode 0600), watched; without it only providers without keys serve."""
     vault: VaultSettings | None = None
     """Where keys are read instead."""
+    secret_files: Path | None = None
+    """A folder for each Secret that a pod mounts, for keys that are in none of these."""
 
     @property
     def acked_config(self) -> Path:

@@ -121,9 +121,9 @@ class Tallies(Collector):
         sums[0] += 1
         sums[1] += intent.input_bound + intent.output_bound
 
-    def refused(self, code: str, *, team: str, protocol: str) -> None:
+    def refused(self, code: str, *, team: str, route: str, protocol: str) -> None:
         """A call is refused."""
-        key = (team, "refused", code, protocol)
+        key = (team, route, "refused", code, protocol)
         self._decided[key] = self._decided.get(key, 0) + 1
 
     def ended(self, row: Row, *, overshoot: int, currency: str) -> None:
@@ -165,13 +165,13 @@ class Tallies(Collector):
         """Every family, whether anything was counted or not."""
         sums = tuple(self._sums.values())
         decided = dict(self._decided)
-        for (team, *_, protocol), (count, _) in self._admitted.items():
-            key = (team, "admitted", "", protocol)
+        for (team, route, *_, protocol), (count, _) in self._admitted.items():
+            key = (team, route, "admitted", "", protocol)
             decided[key] = decided.get(key, 0) + count
         yield counter(
             "bailiwick_requests",
             "Attempts decided on: admitted, or refused with which code.",
-            ("team", "decision", "code", "protocol"),
+            ("team", "route", "decision", "code", "protocol"),
             decided.items(),
         )
         yield counter(
@@ -226,14 +226,14 @@ class Tallies(Collector):
         yield histogram(
             "gen_ai_server_request_duration_seconds",
             "Duration of an attempt.",
-            (*_CALL, "error_type"),
-            (((*one.kind.call, one.kind.failed), one.duration) for one in sums),
+            ("team", *_CALL, "error_type"),
+            (((one.kind.who[0], *one.kind.call, one.kind.failed), one.duration) for one in sums),
         )
         yield histogram(
             "gen_ai_server_time_to_first_token_seconds",
             "Time to the first byte of a streamed answer that succeeded.",
-            _CALL,
-            ((one.kind.call, one.first) for one in sums),
+            ("team", *_CALL),
+            (((one.kind.who[0], *one.kind.call), one.first) for one in sums),
         )
 
 

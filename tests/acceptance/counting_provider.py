@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import signal
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -306,17 +307,29 @@ def sse(event: dict[str, Any]) -> bytes:
     return chunk(b"data: " + json.dumps(event).encode() + b"\n\n")
 
 
+def secured(folder: Path) -> ssl.SSLContext:
+    """TLS with the folder's certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return context
+
+
 async def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--name", required=True)
     options.add_argument("--log", type=Path, required=True)
     options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=0)
+    options.add_argument("--tls", type=Path, help="folder with tls.crt and tls.key")
     chosen = options.parse_args()
     provider = Provider(chosen.name, chosen.log)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(provider), chosen.host, chosen.port, backlog=1024
+        lambda: Connection(provider),
+        chosen.host,
+        chosen.port,
+        backlog=1024,
+        ssl=secured(chosen.tls) if chosen.tls else None,
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     stop = asyncio.Event()

@@ -209,7 +209,7 @@ class Counted:
     def admitted(self, intent: Intent) -> None:
         """Nothing to remember."""
 
-    def refused(self, code: str, *, team: str, limit: str, protocol: str) -> None:
+    def refused(self, code: str, *, team: str, route: str, limit: str, protocol: str) -> None:
         self.refusals.append((code, team, limit))
 
 

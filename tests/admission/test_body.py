@@ -112,7 +112,12 @@ def test_null_is_absent() -> None:
         service_tier=None,
     )
 
-    assert (said.stream, said.n, said.requested, said.usage_wanted) == (False, 1, None, False)
+    assert (said.what.stream, said.what.n, said.what.requested, said.what.usage_wanted) == (
+        False,
+        1,
+        None,
+        False,
+    )
     assert (said.tags, said.drop) == ((), ("metadata",))
 
 
@@ -143,7 +148,7 @@ def test_the_cap_stays_in_the_field_that_the_caller_chose(
     """One field carries the cap to the provider, never two that could differ."""
     said = ask(**members)
 
-    assert (said.cap_field, said.requested, said.drop) == (field, requested, drop)
+    assert (said.what.cap_field, said.what.requested, said.drop) == (field, requested, drop)
 
 
 @pytest.mark.parametrize(
@@ -199,4 +204,4 @@ def test_embeddings_have_no_output() -> None:
     said = ask(path="/v1/embeddings", max_tokens="ignored by us")
 
     assert said.output_cap(route_max=100, route_default=10, model_max=50) == 0
-    assert (said.operation, said.n) == ("embeddings", 1)
+    assert (said.operation, said.what.n) == ("embeddings", 1)

@@ -82,7 +82,7 @@ def exercised() -> AgentMetrics:
     metrics.watch_figures(lambda: families({ref: key}, {"found": 1}, now=9.0, wall=9.0))
     metrics.watch_figures(lambda: figures(sharing(), NOW))
     metrics.admitted(intent())
-    metrics.refused("rate_limit_exceeded", team="search", limit="Quota/q#rpm")
+    metrics.refused("rate_limit_exceeded", team="search", route="fast", limit="Quota/q#rpm")
     metrics.ended(row(), overshoot=7, currency="USD")
     return metrics
 

@@ -21,7 +21,7 @@ def test_figures_follow_what_happened() -> None:
 
     assert [value for _, value in said["bailiwick_requests_total"]] == [1, 1]
     assert said["bailiwick_limit_refusals_total"] == [
-        ({"limit": "Quota/q#rpm", "team": "search"}, 1)
+        ({"limit": "Quota/q#rpm", "team": "search", "route": "fast"}, 1)
     ]
     assert said["bailiwick_reserved_tokens_total"][0][1] == 150
     assert said["bailiwick_overshoot_tokens_total"][0][1] == 7

@@ -9,11 +9,14 @@ import pytest
 from e2e.client import Cluster
 from e2e.world import namespaces, refuse_a_used_cluster, remove
 
+PARTS = ("operator", "gateway", "caller", "vault")
+
 
 @dataclass(slots=True)
 class Story:
     """What one step leaves to the next: every call's outcome, by workload."""
 
+    vault_ca: str = ""
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
@@ -31,9 +34,7 @@ def story() -> Story:
 def images() -> dict[str, str]:
     """Names of the images, as tests/e2e/images made them."""
     tag = os.environ.get("E2E_TAG", "e2e")
-    return {part: f"localhost/bailiwick-{part}" for part in ("operator", "gateway", "caller")} | {
-        "tag": tag
-    }
+    return {part: f"localhost/bailiwick-{part}" for part in PARTS} | {"tag": tag}
 
 
 @pytest.fixture(scope="session")

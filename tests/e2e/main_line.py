@@ -4,12 +4,19 @@ Not collected by `make test`: `make e2e` runs it against the cluster that KUBECO
 """
 
 import json
+import os
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.client import Cluster, CommandError, condition, repository, until
+from e2e.client import Cluster, CommandError, condition, program, repository, until
 from e2e.conftest import Story
+from e2e.vaulted import ADDRESS, KEY_PATH, VAULT, in_vault, put_key, set_up
+from e2e.vaulted import manifests as vault_manifests
 from e2e.world import (
     MODELS,
     MONITORING,
@@ -25,6 +32,8 @@ from e2e.world import (
     workloads,
 )
 from prometheus_client.parser import text_string_to_metric_families
+
+KEYS = ("sk-CANARY-e2e-1f4c", "sk-CANARY-e2e-2b9d")
 
 PER_MINUTE = 30
 """Quota/each-user of examples/acme."""
@@ -46,6 +55,18 @@ QUESTION = {
     "max_tokens": 64,
     "messages": [{"role": "ROLE_USER", "content": '{"tokens": 7}'}],
 }
+
+
+def rotate() -> str:
+    """What `bailiwick rotate acme` prints, with the rights of who runs the test."""
+    kubectl = Path(program("KUBECTL", "kubectl"))
+    environment = {**os.environ, "PATH": f"{kubectl.parent}:{os.environ['PATH']}"}
+    bailiwick = Path(sys.executable).with_name("bailiwick")
+    ran = subprocess.run(
+        [bailiwick, "rotate", "acme"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def call(cluster: Cluster, story: Story, workload: str, *arguments: str) -> list[dict[str, Any]]:
@@ -164,8 +185,19 @@ def until_programmed(cluster: Cluster, kind: str, name: str) -> None:
         )
 
 
-def test_helm_installs_the_operator(cluster: Cluster, images: dict[str, str]) -> None:
+def test_vault_is_set_up_as_documented(
+    cluster: Cluster, story: Story, images: dict[str, str]
+) -> None:
+    """Once per cluster: Vault trusts it, and lets the operator write roles and policies."""
+    cluster.apply(vault_manifests(f"{images['vault']}:{images['tag']}"))
+    cluster.ready(f"--namespace={VAULT}", "deployment/vault")
+    story.vault_ca = set_up(cluster)
+    put_key(cluster, KEYS[0])
+
+
+def test_helm_installs_the_operator(cluster: Cluster, story: Story, images: dict[str, str]) -> None:
     """`helm install` ends with a ready operator, and `helm test` reaches its config stream."""
+    vault = {"address": ADDRESS, "caBundle": story.vault_ca, "manage": True}
     image = {
         part: {"repository": images[part], "tag": images["tag"]} for part in ("operator", "gateway")
     }
@@ -177,6 +209,8 @@ def test_helm_installs_the_operator(cluster: Cluster, images: dict[str, str]) ->
         f"image={json.dumps(image)}",
         "--set-json",
         f"gateway={json.dumps(VALUES['gateway'])}",
+        "--set-json",
+        f"vault={json.dumps(vault)}",
         "--wait",
         "--timeout",
         "200s",
@@ -200,6 +234,18 @@ def test_a_tenant_gets_its_gateway(cluster: Cluster, images: dict[str, str]) -> 
     until_programmed(cluster, "modelquota", "each-user")
 
 
+def test_the_operator_let_the_tenant_into_vault(cluster: Cluster) -> None:
+    """Nobody wrote its role and policy but the operator."""
+    until(
+        lambda: condition(cluster.get("tenant.bailiwick.dev", "acme"), "VaultGranted"),
+        lambda seen: seen == ("True", "Granted"),
+        what="the tenant is let into Vault",
+    )
+    policy = in_vault(cluster, "vault policy read bailiwick-acme")
+    paths = [line for line in policy.splitlines() if line.startswith("path")]
+    assert paths == ['path "secret/data/llm/acme/openai" { capabilities = ["read"] }']
+
+
 def test_applying_again_changes_nothing(cluster: Cluster) -> None:
     """GitOps sees no drift: the operator writes into nobody's spec."""
     printed = cluster.apply(acme()).splitlines()
@@ -221,7 +267,7 @@ def test_a_workload_calls_with_its_own_token(cluster: Cluster, story: Story) -> 
     attempts = seen_by(cluster, "openai")
     assert [one["model"] for one in attempts] == ["gpt-5-mini", "gpt-5-mini", "gpt-5"]
     assert [one["stream"] for one in attempts] == [False, True, False]
-    assert {one["authorization"] for one in attempts} == {""}, "the caller's token left the cluster"
+    assert {one["authorization"] for one in attempts} == {f"Bearer {KEYS[0]}"}
 
 
 @pytest.mark.parametrize(
@@ -263,7 +309,7 @@ def test_a_workload_calls_by_grpc(cluster: Cluster, story: Story) -> None:
         story.calls["ranking-api"].append({"status": 200, "usage": usage})
     attempts = seen_by(cluster, "openai")[before:]
     assert [one["stream"] for one in attempts] == [False, True] * 3
-    assert {one["authorization"] for one in attempts} == {""}, "the caller's token left the cluster"
+    assert {one["authorization"] for one in attempts} == {f"Bearer {KEYS[0]}"}
 
 
 def test_limits_refuse(cluster: Cluster, story: Story) -> None:
@@ -286,6 +332,67 @@ def test_limits_refuse(cluster: Cluster, story: Story) -> None:
     assert int(http["retry_after"]) >= 1
     assert 0 < grpc["retry_after"] <= 60
     assert grpc["limits"] == ["Quota/each-user#requestsPerMinute"]
+
+
+def test_a_new_key_is_used_soon_after_a_notice(cluster: Cluster, story: Story) -> None:
+    """`bailiwick rotate` brings the new version without a restart; polling would take 30 s."""
+    put_key(cluster, KEYS[1])
+    began = time.monotonic()
+    told = rotate()
+    until(
+        lambda: metrics(cluster),
+        lambda seen: total(seen, "bailiwick_key_version", key=f"{KEY_PATH}#api_key") == 2,
+        what="version 2 is in use",
+        seconds=20,
+    )
+    print(f"\nnew key in use {time.monotonic() - began:.1f} s after the notice\n{told}")
+
+    for options in ((), ("--stream",)):
+        (answer,) = call(cluster, story, "ranking-api", "fast", *options)
+        assert answer["status"] == 200, answer
+    assert {one["authorization"] for one in seen_by(cluster, "openai")[-2:]} == {
+        f"Bearer {KEYS[1]}"
+    }
+
+
+def test_a_key_that_is_gone_is_said_on_the_route(cluster: Cluster, story: Story) -> None:
+    """`Accepted=False/KeyMissing`, while its other backend serves; it ends when the key is back."""
+    in_vault(cluster, f"vault kv delete {KEY_PATH}")
+    rotate()
+    for status in ("False", "True"):
+        until(
+            lambda: condition(
+                cluster.get("modelroute.bailiwick.dev", "fast", f"--namespace={TENANT_NAMESPACE}"),
+                "Accepted",
+            ),
+            lambda seen: (seen[0], seen[1] == "KeyMissing") == (status, status == "False"),  # noqa: B023 - used before the next turn
+            what=f"the route is {status}",
+        )
+        before = len(seen_by(cluster, "vllm"))
+        (answer,) = call(cluster, story, "ranking-api", "fast")
+        assert answer["status"] == 200, answer
+        if status == "False":
+            assert len(seen_by(cluster, "vllm")) == before + 1
+            put_key(cluster, KEYS[1])
+            rotate()
+
+
+def test_no_key_is_in_the_cluster(cluster: Cluster) -> None:
+    """Not in any object that the API server has, of any kind, nor in what the pods wrote."""
+    kinds = cluster("api-resources", "--verbs=list", "-o", "name").split()
+    assert {"secrets", "configmaps", "events", "modelroutes.bailiwick.dev"} <= set(kinds)
+    seen = {kind: cluster("get", kind, "--all-namespaces", "-o", "yaml") for kind in kinds}
+    for namespace, name, container in (
+        (TENANT_NAMESPACE, "bailiwick-gateway", "agent"),
+        (TENANT_NAMESPACE, "bailiwick-gateway", "envoy"),
+        (SYSTEM, "bailiwick-operator", "operator"),
+    ):
+        where = (f"--namespace={namespace}", f"deployment/{name}", f"--container={container}")
+        seen[f"log of {container}"] = cluster("logs", *where)
+
+    found = [what for what, text in seen.items() for key in KEYS if key in text]
+    assert found == []
+    assert not cluster.items("secrets", f"--namespace={TENANT_NAMESPACE}")
 
 
 def test_metrics_and_rows_agree_with_the_provider(cluster: Cluster, story: Story) -> None:
@@ -400,6 +507,12 @@ def test_a_deleted_tenant_leaves_nothing(cluster: Cluster, story: Story) -> None
         seconds=200,
     )
 
+    policies = until(
+        lambda: in_vault(cluster, "vault policy list").split(),
+        lambda seen: "bailiwick-acme" not in seen,
+        what="Vault has forgotten the tenant",
+    )
+    assert "bailiwick.operator" in policies
     routes = cluster("get", "modelroutes", f"--namespace={TENANT_NAMESPACE}", "-o", "name")
     assert len(routes.split()) == 2
 

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import yaml
 from e2e.client import Cluster, CommandError, program, repository, run
+from e2e.vaulted import VAULT, certificate
 
 SYSTEM = "bailiwick-system"
 TENANT_NAMESPACE = "acme-prod"
@@ -15,6 +16,8 @@ MARK = "bailiwick-e2e"
 
 PROVIDERS = ("openai", "vllm")
 PROVIDER_PORT = 8000
+KEYED = "openai"
+"""The provider that takes a key, which is in Vault and nowhere else."""
 WORKLOADS = ("ranking-api", "helpdesk-bot")
 
 RESTRICTED: dict[str, Any] = {
@@ -36,27 +39,37 @@ def namespaces() -> list[dict[str, Any]]:
                 "labels": {MARK: "true", "pod-security.kubernetes.io/enforce": "restricted"},
             },
         }
-        for name in (SYSTEM, TENANT_NAMESPACE, MODELS, MONITORING)
+        for name in (SYSTEM, TENANT_NAMESPACE, MODELS, MONITORING, VAULT)
     ]
 
 
 def acme() -> list[dict[str, Any]]:
-    """examples/acme with its providers in the cluster and without keys."""
+    """examples/acme with its providers in the cluster: one takes a key, the other none."""
     found = []
     for path in sorted((repository() / "examples" / "acme").glob("*.yaml")):
         for body in yaml.safe_load_all(path.read_text()):
             if body["kind"] == "ClusterModelProvider":
                 name = body["metadata"]["name"].partition("-")[0]
-                address = f"http://{name}.{MODELS}.svc.cluster.local:{PROVIDER_PORT}/v1"
-                body["spec"] |= {"baseURL": address, "credentials": {"type": "None"}}
+                scheme = "https" if name == KEYED else "http"
+                address = f"{scheme}://{host_of(name)}:{PROVIDER_PORT}/v1"
+                body["spec"] |= {"baseURL": address}
+                if name == KEYED:
+                    body["spec"]["tls"] = {"caBundle": certificate(host_of(name))[0]}
             found.append(body)
     return found
+
+
+def host_of(provider: str) -> str:
+    """The provider's name in the cluster."""
+    return f"{provider}.{MODELS}.svc.cluster.local"
 
 
 def providers(image: str) -> list[dict[str, Any]]:
     """Providers that count for themselves, one Service each."""
     source = repository() / "tests" / "acceptance" / "counting_provider.py"
-    found = [_config_map(MODELS, "provider", {"provider.py": source.read_text()})]
+    crt, key = certificate(host_of(KEYED))
+    code = {"provider.py": source.read_text(), "tls.crt": crt, "tls.key": key}
+    found = [_config_map(MODELS, "provider", code)]
     for name in PROVIDERS:
         found += [
             _deployment(
@@ -70,6 +83,7 @@ def providers(image: str) -> list[dict[str, Any]]:
                     "--log=/tmp/calls",
                     "--host=0.0.0.0",
                     f"--port={PROVIDER_PORT}",
+                    *(["--tls=/code"] if name == KEYED else []),
                 ],
                 code="provider",
                 port=PROVIDER_PORT,
@@ -130,7 +144,7 @@ def helm(*arguments: str, timeout: float = 240) -> str:
 def refuse_a_used_cluster(cluster: Cluster) -> None:
     """Raises where the cluster holds something that this test did not make and would remove."""
     ours = {one["metadata"]["name"] for one in cluster.items("namespaces", "-l", f"{MARK}=true")}
-    for name in {TENANT_NAMESPACE, MODELS, SYSTEM, MONITORING} - ours:
+    for name in {TENANT_NAMESPACE, MODELS, SYSTEM, MONITORING, VAULT} - ours:
         if cluster.get("namespace", name) is not None:
             _refuse(f"namespace {name}")
     role = cluster.get("clusterrole", "bailiwick-operator")
@@ -157,6 +171,7 @@ def remove(cluster: Cluster) -> None:
     if "tenants.bailiwick.dev" in crds(cluster):
         cluster("delete", "tenants.bailiwick.dev", "acme", "--ignore-not-found")
     helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", "120s")
+    cluster("delete", "clusterrolebinding", VAULT, "--ignore-not-found")
     cluster("delete", "namespace", "-l", f"{MARK}=true", "--ignore-not-found", timeout=240)
     if found := crds(cluster):
         cluster("delete", "crd", *found, timeout=240)

@@ -91,7 +91,6 @@ def test_a_missing_key_refuses_the_route_that_needs_it_and_no_other() -> None:
         (KeyTrouble.UNAVAILABLE, "Accepted", Reason.KEY_UNAVAILABLE),
         (KeyTrouble.AGING, "KeyAging", Reason.KEY_AGING),
         (KeyTrouble.TOO_OLD, "KeyTooOld", Reason.KEY_TOO_OLD),
-        (KeyTrouble.DISCOURAGED, "", Reason.SECRET_DISCOURAGED),
     ],
 )
 def test_every_other_trouble_is_degraded_with_reason_and_since(

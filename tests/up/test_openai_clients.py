@@ -109,10 +109,10 @@ def test_lists_only_what_the_caller_may_use(serving: Any) -> None:
     """A team that may not use a route does not see it."""
     with serving.client() as search, serving.client(api_key=serving.token(team="support")) as other:
         assert {model.id for model in search.models.list()} == {
-            "default", "echo", "embedding", "fallback", "slow",
+            "default", "echo", "embedding", "fallback", "image", "picture", "slow",
         }  # fmt: skip
         assert {model.id for model in other.models.list()} == {
-            "default", "echo", "embedding", "fallback",
+            "default", "echo", "embedding", "fallback", "image", "picture",
         }  # fmt: skip
 
 

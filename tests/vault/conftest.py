@@ -4,10 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from vault.measured import LINES
 from vault.vault_binary import find_or_build
 from vault.vault_server import Cluster, VaultServer, trust
 
 PATH = "llm/acme/openai"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, for whoever wants to know."""
+    if LINES:
+        terminalreporter.section("measured")
+        for line in LINES:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

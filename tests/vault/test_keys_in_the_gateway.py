@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from agent.gateway_process import Signer, wait_for
+from vault.front import Front
+from vault.measured import measured
 from vault.vault_gateway import KeyedProvider, VaultGateway, backend, gateway_config
 from vault.vault_server import Cluster, VaultServer
 
@@ -66,10 +68,6 @@ def world(
     made = World(tmp_path, trusting, token_file, provider)
     yield made
     made.gateway.stop()
-
-
-def measured(what: str, since: float) -> None:
-    print(f"\n{what}: {time.monotonic() - since:.2f} s")
 
 
 def test_a_new_version_is_used_within_the_poll_interval(world: World) -> None:
@@ -261,6 +259,34 @@ def test_when_vault_is_back_all_is_well_again(world: World, trouble: str) -> Non
     assert world.chat() == (200, "")
 
 
+@pytest.mark.parametrize("trouble", ["500", "502", "429", "refused"])
+def test_what_stands_before_vault_may_fail_too(world: World, trouble: str) -> None:
+    """The last key serves meanwhile; the reason is said, and goes when Vault answers again."""
+    front = Front(world.server.address)
+    try:
+        world.gateway.options["address"] = front.address
+        world.gateway.serve(world.config)
+        if trouble == "refused":
+            front.close()
+        else:
+            front.status = int(trouble)
+        start = time.monotonic()
+        reason = "VaultUnreachable" if trouble == "refused" else "VaultFailing"
+        wait_for("the reason", lambda: reason in world.degraded(), 15)
+        measured(f"{trouble}: noticed", start)
+        assert world.chat() == (200, "")
+
+        if trouble == "refused":
+            front.open()
+        front.status = None
+        start = time.monotonic()
+        wait_for("recovery", lambda: not world.degraded(), 15)
+        measured(f"{trouble}: recovered", start)
+        assert world.chat() == (200, "")
+    finally:
+        front.close()
+
+
 def test_a_denial_stops_the_key_and_its_return_is_noticed(world: World) -> None:
     """After one more login; callers get a code of its own, the status says since when."""
     world.gateway.serve(world.config)
@@ -301,7 +327,9 @@ def test_a_missing_key_closes_the_routes_that_need_it_and_no_other(
         assert any("secret/llm/acme/second" in one for one in world.gateway.status()["warnings"])
 
         trusting.put_key("llm/acme/second", "sk-b")
+        start = time.monotonic()
         wait_for("the key", lambda: world.gateway.chat(token, model="second")[0] == 200, 10)
+        measured(f"{missing} missing: serves after it was written", start)
     finally:
         second.close()
 

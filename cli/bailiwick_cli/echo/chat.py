@@ -71,11 +71,11 @@ def reply_to(request: Mapping[str, Any]) -> ChatReply:
     else:
         answer = _formatted(request.get("response_format"), heard)
     said = pieces(answer)
-    cap = _whole(request, "max_completion_tokens") or _whole(request, "max_tokens")
+    cap = whole_number(request, "max_completion_tokens") or whole_number(request, "max_tokens")
     options = request.get("stream_options")
     return ChatReply(
         model=model,
-        choices=_whole(request, "n", most=MOST_CHOICES) or 1,
+        choices=whole_number(request, "n", most=MOST_CHOICES) or 1,
         said=tuple(said[:cap]),
         tool=None if tool is None else str(tool["name"]),
         cut=cap is not None and len(said) > cap,
@@ -85,7 +85,12 @@ def reply_to(request: Mapping[str, Any]) -> ChatReply:
     )
 
 
-def _whole(request: Mapping[str, Any], name: str, *, most: int | None = None) -> int | None:
+def whole_number(request: Mapping[str, Any], name: str, *, most: int | None = None) -> int | None:
+    """The member, from 1 up; None where it is absent.
+
+    Raises:
+        EchoError: it is no such number.
+    """
     value = request.get(name)
     if value is None:
         return None

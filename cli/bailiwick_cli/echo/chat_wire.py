@@ -1,16 +1,36 @@
 """A chat reply in OpenAI's shapes: one JSON object, or a list of events."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from bailiwick_cli.echo.chat import ChatReply
+from bailiwick_cli.echo.chat import ChatReply, reply_to
+from bailiwick_cli.echo.spoken import Spoken
 
 DONE = b"data: [DONE]\n\n"
 
 
-def completion(reply: ChatReply, *, identity: str, created: int, usage: bool) -> dict[str, Any]:
-    """The `chat.completion` object; `usage` False leaves the figures out."""
+def chat(request: Mapping[str, Any]) -> Spoken:
+    """The answer to a chat completion request.
+
+    Raises:
+        EchoError: the request is not one.
+    """
+    reply = reply_to(request)
+    return Spoken(
+        input_tokens=reply.input_tokens,
+        output_tokens=len(reply.said) * reply.choices,
+        steps=len(reply.said),
+        whole=partial(completion, reply),
+        events=partial(events, reply) if reply.stream else None,
+    )
+
+
+def completion(
+    reply: ChatReply, *, identity: str, created: int, usage_shown: bool
+) -> dict[str, Any]:
+    """The `chat.completion` object; `usage_shown` False leaves the figures out."""
     message: dict[str, Any] = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.tool is not None:
         message["content"] = None
@@ -36,16 +56,16 @@ def completion(reply: ChatReply, *, identity: str, created: int, usage: bool) ->
             for index in range(reply.choices)
         ],
     }
-    if usage:
+    if usage_shown:
         whole["usage"] = reply.usage()
     return whole
 
 
 def events(
-    reply: ChatReply, *, identity: str, created: int, usage: bool
+    reply: ChatReply, *, identity: str, created: int, usage_shown: bool
 ) -> Iterator[tuple[int, bytes]]:
     """Each event with the number of output tokens that it carries; `[DONE]` last."""
-    asked = reply.include_usage and usage
+    asked = reply.include_usage and usage_shown
     head = {
         "id": identity,
         "object": "chat.completion.chunk",

@@ -10,6 +10,7 @@ from typing import Any
 
 from bailiwick_cli.echo.counting import embedding_tokens
 from bailiwick_cli.echo.refusal import EchoError
+from bailiwick_cli.echo.spoken import Spoken
 
 DIMENSIONS = 64
 MOST_DIMENSIONS = 4096
@@ -29,8 +30,8 @@ def vector(item: Any, *, dimensions: int) -> list[float]:
     return [number / length for number in scaled]
 
 
-def embed(request: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """The list of embeddings and the tokens that it took.
+def embed(request: Mapping[str, Any]) -> Spoken:
+    """The list of embeddings.
 
     Raises:
         EchoError: the request is not one.
@@ -53,8 +54,15 @@ def embed(request: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         if encoding == "base64":
             value = base64.b64encode(struct.pack(f"<{dimensions}f", *numbers)).decode()
         data.append({"object": "embedding", "index": index, "embedding": value})
-    usage = {"prompt_tokens": total, "total_tokens": total}
-    return {"object": "list", "data": data, "model": model, "usage": usage}, total
+
+    def whole(*, identity: str, created: int, usage_shown: bool) -> dict[str, Any]:
+        del identity, created
+        answer: dict[str, Any] = {"object": "list", "data": data, "model": model}
+        if usage_shown:
+            answer["usage"] = {"prompt_tokens": total, "total_tokens": total}
+        return answer
+
+    return Spoken(input_tokens=total, output_tokens=0, steps=0, whole=whole)
 
 
 def _items(given: Any) -> list[Any]:

@@ -13,16 +13,26 @@ from typing import Any
 import httptools
 
 from bailiwick_cli.echo.attempts import Attempt, Attempts, key_hash
-from bailiwick_cli.echo.chat import reply_to
-from bailiwick_cli.echo.chat_wire import completion, events
+from bailiwick_cli.echo.chat_wire import chat
+from bailiwick_cli.echo.completions import complete
 from bailiwick_cli.echo.embedding import embed
+from bailiwick_cli.echo.images import draw
+from bailiwick_cli.echo.moderations import moderate
 from bailiwick_cli.echo.refusal import EchoError
+from bailiwick_cli.echo.responses import respond
+from bailiwick_cli.echo.spoken import Spoken
 from bailiwick_cli.echo.temper import Temper, temper_of
 
 MOST_BODY = 64 * 1024 * 1024
-MODELS = ("echo", "echo-embedding", "echo-slow", "echo-503", "echo-429", "echo-mute")
-CHAT = "/v1/chat/completions"
-EMBEDDINGS = "/v1/embeddings"
+MODELS = ("echo", "echo-embedding", "echo-image", "echo-slow", "echo-503", "echo-429", "echo-mute")
+ENDPOINTS: dict[str, Callable[[dict[str, Any]], Spoken]] = {
+    "/v1/chat/completions": chat,
+    "/v1/completions": complete,
+    "/v1/embeddings": embed,
+    "/v1/images/generations": draw,
+    "/v1/moderations": moderate,
+    "/v1/responses": respond,
+}
 
 
 @dataclass(slots=True)
@@ -128,7 +138,7 @@ class Connection(asyncio.Protocol):
                     for name in MODELS
                 ]
                 self._json(HTTPStatus.OK, {"object": "list", "data": models})
-            case "POST", "/v1/chat/completions" | "/v1/embeddings":
+            case "POST", path if path in ENDPOINTS:
                 await self._attempt(request)
             case _:
                 missing = EchoError(
@@ -176,37 +186,30 @@ class Connection(asyncio.Protocol):
                 status=temper.status,
                 code="on_purpose",
             )
-        if request.path == EMBEDDINGS:
-            answer, attempt.prompt_tokens = embed(body)
-            attempt.status = HTTPStatus.OK
-            if not temper.usage:
-                del answer["usage"]
-            self._json(HTTPStatus.OK, answer)
-            return "answered"
-        return await self._chat(body, attempt, temper)
+        return await self._say(ENDPOINTS[request.path](body), attempt, temper)
 
-    async def _chat(self, body: dict[str, Any], attempt: Attempt, temper: Temper) -> str:
-        reply = reply_to(body)
-        created = int(attempt.at)
-        if not reply.stream:
-            await asyncio.sleep(temper.pause_s * len(reply.said))
-            whole = completion(reply, identity=attempt.id, created=created, usage=temper.usage)
+    async def _say(self, spoken: Spoken, attempt: Attempt, temper: Temper) -> str:
+        as_what = {
+            "identity": attempt.id, "created": int(attempt.at), "usage_shown": temper.usage,
+        }  # fmt: skip
+        attempt.prompt_tokens = spoken.input_tokens
+        if spoken.events is None:
+            await asyncio.sleep(temper.pause_s * spoken.steps)
+            whole = spoken.whole(**as_what)
             attempt.status = HTTPStatus.OK
-            attempt.prompt_tokens = reply.input_tokens
-            attempt.completion_tokens = len(reply.said) * reply.choices
+            attempt.completion_tokens = spoken.output_tokens
             if temper.dropping:
                 self._write_half(whole)
                 return "dropped"
             self._json(HTTPStatus.OK, whole)
             return "answered"
         attempt.status = HTTPStatus.OK
-        attempt.prompt_tokens = reply.input_tokens
         self._transport.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
             b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
         )
-        half = len(reply.said) * reply.choices // 2
-        for count, event in events(reply, identity=attempt.id, created=created, usage=temper.usage):
+        half = spoken.output_tokens // 2
+        for count, event in spoken.events(**as_what):
             if temper.pause_s and count:
                 await asyncio.sleep(temper.pause_s)
             await self._writable.wait()

@@ -12,9 +12,10 @@ from bailiwick_cli.explain.limits import Met, applied
 from bailiwick_contract.money import decimal_string
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.accounting.model import Intent
-from bailiwick_sidecar.admission.body import CHAT, read
+from bailiwick_sidecar.admission.body import read
 from bailiwick_sidecar.admission.errors import CODES
 from bailiwick_sidecar.admission.identity import Identity
+from bailiwick_sidecar.admission.operations.chat import CHAT
 from bailiwick_sidecar.admission.reserve import Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables, Way, live, tables
 from bailiwick_sidecar.quota.limits import CompiledLimits
@@ -157,7 +158,7 @@ class _Case:
 
     def _wanted(self, way: Way, place: Place, identity: Identity) -> Wanted:
         said: dict[str, object] = {
-            "path": CHAT,
+            "path": CHAT.path,
             "size": self.asked.size,
             "opaque": False,
             "model": self.asked.model,

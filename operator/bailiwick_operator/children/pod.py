@@ -4,6 +4,7 @@ The agent is an init container that stays: it is up before Envoy starts and goes
 that the last records are settled.
 """
 
+from bailiwick_contract.v1.tenant_config_pb2 import Credential
 from bailiwick_operator.children.config import CA_FILE, VAULT_CA_FILE
 from bailiwick_operator.children.model import Gateway, Resources, Vault
 from bailiwick_operator.children.naming import (
@@ -27,6 +28,9 @@ OPERATOR = "/var/run/secrets/bailiwick/operator"
 """The token that proves to the operator which pod this is."""
 VAULT = "/var/run/secrets/bailiwick/vault"
 """The token that proves to Vault whose gateway this is; only the agent sees it."""
+
+KEYS = "/var/run/secrets/bailiwick/keys"
+"""Keys from Secrets, where the platform team allows it; only the agent sees them."""
 
 USER = 10001
 
@@ -95,6 +99,11 @@ def _agent(gateway: Gateway) -> Manifest:
             *(
                 [{"name": "vault-token", "mountPath": VAULT, "readOnly": True}]
                 if settings.vault.address
+                else []
+            ),
+            *(
+                [{"name": "secret-keys", "mountPath": KEYS, "readOnly": True}]
+                if _secrets(gateway)
                 else []
             ),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
@@ -224,7 +233,33 @@ def _volumes(gateway: Gateway) -> list[Manifest]:
             if vault.address
             else []
         ),
+        *_secret_volume(gateway),
     ]
+
+
+def _secrets(gateway: Gateway) -> dict[str, set[str]]:
+    """The Secrets, by name, and their entries that the config takes keys from."""
+    _, config = gateway.current
+    found: dict[str, set[str]] = {}
+    for provider in config.providers:
+        if provider.credential.type == Credential.TYPE_SECRET:
+            found.setdefault(provider.credential.path, set()).add(provider.credential.key)
+    return found
+
+
+def _secret_volume(gateway: Gateway) -> list[Manifest]:
+    """Exactly these entries, in memory; a Secret that is not there holds no pod up."""
+    sources = [
+        {
+            "secret": {
+                "name": name,
+                "optional": True,
+                "items": [{"key": key, "path": f"{name}/{key}"} for key in sorted(keys)],
+            }
+        }
+        for name, keys in sorted(_secrets(gateway).items())
+    ]
+    return [{"name": "secret-keys", "projected": {"sources": sources}}] if sources else []
 
 
 def _token(name: str, *, audience: str, seconds: int) -> Manifest:

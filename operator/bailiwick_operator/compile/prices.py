@@ -30,6 +30,8 @@ _RATES = (
     ("output_audio_per_million", "outputAudioPerMillion"),
 )
 
+_AMOUNTS = (("per_request", "perRequest"), ("per_image", "perImage"))
+
 BookEntries = Mapping[tuple[str, str], list["BookEntry"]]
 """PriceBook entries by (ClusterModelProvider, model), the earliest first."""
 
@@ -125,11 +127,13 @@ def check_price(price: Price, out: Report, *, path: str) -> None:
                 rate(value)
             except QuantityError as error:
                 out.refuse(f"{path}.{field}", Reason.INVALID, str(error), cure=error.cure)
-    if price.per_request is not None:
-        try:
-            budget(price.per_request)
-        except QuantityError as error:
-            out.refuse(f"{path}.perRequest", Reason.INVALID, str(error), cure=error.cure)
+    for name, field in _AMOUNTS:
+        value = getattr(price, name)
+        if value is not None:
+            try:
+                budget(value)
+            except QuantityError as error:
+                out.refuse(f"{path}.{field}", Reason.INVALID, str(error), cure=error.cure)
 
 
 def _from_books(
@@ -194,8 +198,10 @@ def _rates(price: Price) -> Rates:
         value = getattr(price, name)
         if value is not None:
             setattr(rates, name, rate(value))
-    if price.per_request is not None:
-        rates.per_request = budget(price.per_request)
+    for name, _ in _AMOUNTS:
+        value = getattr(price, name)
+        if value is not None:
+            setattr(rates, name, budget(value))
     return rates
 
 

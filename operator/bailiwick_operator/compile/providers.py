@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bailiwick_contract.v1.tenant_config_pb2 import Credential
 from bailiwick_contract.v1.tenant_config_pb2 import Provider as ProviderConfig
 from bailiwick_operator.api.v1alpha1 import ClusterModelProvider, ModelProvider, Tenant
 from bailiwick_operator.api.v1alpha1.provider import CredentialType, Price, Protocol, Tls
@@ -115,7 +116,7 @@ def resolve_own_provider(
     if own is not None:
         if config.host:
             config.region = _region(config, tenant, out)
-        if config.credential.path:
+        if config.credential.type == Credential.TYPE_VAULT and config.credential.path:
             check_prefix(config.credential.path, own.vault_prefix, out)
     return ResolvedProvider(
         config=config,
@@ -149,7 +150,13 @@ def _config(
         name=f"{type(provider).__name__}/{provider.metadata.name}",
         protocol=_PROTOCOL[spec.protocol],
         region=region,
-        credential=compile_credential(spec.credentials, tenant, namespace, out),
+        credential=compile_credential(
+            spec.credentials,
+            tenant,
+            namespace,
+            out,
+            own=isinstance(provider, ModelProvider),
+        ),
     )
     try:
         endpoint = parse_url(spec.base_url)

@@ -8,6 +8,7 @@ from bailiwick_operator.api.v1alpha1 import Tenant
 from bailiwick_operator.api.v1alpha1.provider import Credentials, CredentialType
 from bailiwick_operator.api.v1alpha1.tenant import Vault
 from bailiwick_operator.compile.findings import Report
+from bailiwick_operator.compile.secret_keys import check_no_secret, compile_secret
 from bailiwick_operator.conditions import Reason
 
 ROTATE = "bailiwick.dev/rotate-keys"
@@ -20,11 +21,15 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
 
 
 def compile_credential(
-    credentials: Credentials, tenant: Tenant, namespace: str, out: Report
+    credentials: Credentials, tenant: Tenant, namespace: str, out: Report, *, own: bool
 ) -> Credential:
-    """Where the agent finds the key; no key is ever in it."""
-    if credentials.type == CredentialType.NONE:
+    """Where the agent finds the key; no key is ever in it. `own`: of a tenant's own provider."""
+    if credentials.type != CredentialType.VAULT:
         _check_no_vault(credentials, out)
+    if credentials.type == CredentialType.SECRET:
+        return compile_secret(credentials, tenant, out, own=own)
+    check_no_secret(credentials, out)
+    if credentials.type == CredentialType.NONE:
         return Credential(type=Credential.TYPE_NONE)
     if credentials.type != CredentialType.VAULT:
         out.refuse(
@@ -33,7 +38,6 @@ def compile_credential(
             f"credentials.type {credentials.type.value} is not available yet: use Vault",
             cure="put the provider's key into Vault and name its path",
         )
-        _check_no_vault(credentials, out)
         return Credential(type=Credential.TYPE_NONE)
     if credentials.vault is None:
         out.refuse(

@@ -47,7 +47,6 @@ class KeyState(_message.Message):
         STATE_KEPT: _ClassVar[KeyState.State]
         STATE_AGING: _ClassVar[KeyState.State]
         STATE_TOO_OLD: _ClassVar[KeyState.State]
-        STATE_DISCOURAGED: _ClassVar[KeyState.State]
     STATE_UNSPECIFIED: KeyState.State
     STATE_MISSING: KeyState.State
     STATE_REVOKED: KeyState.State
@@ -55,7 +54,6 @@ class KeyState(_message.Message):
     STATE_KEPT: KeyState.State
     STATE_AGING: KeyState.State
     STATE_TOO_OLD: KeyState.State
-    STATE_DISCOURAGED: KeyState.State
     CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]

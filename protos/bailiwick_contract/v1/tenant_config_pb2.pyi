@@ -297,7 +297,7 @@ class DatedPrice(_message.Message):
     def __init__(self, source: _Optional[str] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., **kwargs) -> None: ...
 
 class Rates(_message.Message):
-    __slots__ = ("input_per_million", "cached_input_per_million", "output_per_million", "cache_write_per_million", "input_audio_per_million", "output_audio_per_million", "per_request")
+    __slots__ = ("input_per_million", "cached_input_per_million", "output_per_million", "cache_write_per_million", "input_audio_per_million", "output_audio_per_million", "per_request", "per_image")
     INPUT_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
@@ -305,6 +305,7 @@ class Rates(_message.Message):
     INPUT_AUDIO_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_AUDIO_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     PER_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    PER_IMAGE_FIELD_NUMBER: _ClassVar[int]
     input_per_million: str
     cached_input_per_million: str
     output_per_million: str
@@ -312,7 +313,8 @@ class Rates(_message.Message):
     input_audio_per_million: str
     output_audio_per_million: str
     per_request: str
-    def __init__(self, input_per_million: _Optional[str] = ..., cached_input_per_million: _Optional[str] = ..., output_per_million: _Optional[str] = ..., cache_write_per_million: _Optional[str] = ..., input_audio_per_million: _Optional[str] = ..., output_audio_per_million: _Optional[str] = ..., per_request: _Optional[str] = ...) -> None: ...
+    per_image: str
+    def __init__(self, input_per_million: _Optional[str] = ..., cached_input_per_million: _Optional[str] = ..., output_per_million: _Optional[str] = ..., cache_write_per_million: _Optional[str] = ..., input_audio_per_million: _Optional[str] = ..., output_audio_per_million: _Optional[str] = ..., per_request: _Optional[str] = ..., per_image: _Optional[str] = ...) -> None: ...
 
 class Fallback(_message.Message):
     __slots__ = ("when", "max_attempts")

@@ -67,6 +67,7 @@ class IntentLine(msgspec.Struct, frozen=True, array_like=True, tag="i"):
     output_bound: int
     cost_bound: Number
     tags: tuple[tuple[str, str], ...] = ()
+    flat: bool = False
 
 
 class OutcomeLine(msgspec.Struct, frozen=True, array_like=True, tag="o"):
@@ -180,6 +181,7 @@ def intent_line(context: int, intent: Intent) -> bytes:
             output_bound=intent.output_bound,
             cost_bound=wide(intent.cost_bound),
             tags=intent.tags,
+            flat=intent.flat,
         )
     )
 
@@ -238,6 +240,7 @@ def intent_of(line: IntentLine, context: ContextLine) -> Intent:
         price_source=context.price_source,
         rates=(int(a), int(b), int(c), int(d), int(e), int(f), int(g)),
         protocol=context.protocol,
+        flat=line.flat,
     )
 
 

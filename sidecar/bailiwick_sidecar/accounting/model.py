@@ -72,6 +72,8 @@ class Intent(msgspec.Struct, frozen=True):
     and per request."""
     protocol: str = "http"
     """How the caller asked: `http` or `grpc`."""
+    flat: bool = False
+    """An answer without figures costs its price per request and no tokens."""
 
 
 class Row(msgspec.Struct, frozen=True):

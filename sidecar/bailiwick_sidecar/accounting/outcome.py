@@ -15,7 +15,7 @@ from bailiwick_sidecar.accounting.records import AttemptEnd, RequestEnd, ended_a
 from bailiwick_sidecar.accounting.usage import read_usage
 
 OK: Final = range(200, 300)
-NO_OUTPUT: Final = frozenset({"embeddings"})
+NO_OUTPUT: Final = frozenset({"embeddings", "moderation"})
 """Operations whose usage has input alone."""
 CUTS: Final = {
     "DC": "client_disconnect",
@@ -60,7 +60,7 @@ def conclusive(intent: Intent, attempt: AttemptEnd | None, request: RequestEnd |
     if attempt is not None or request.n == 0 or "UH" in flags(request):
         return True
     # An attempt's record that is late can't take figures back.
-    return request.s in OK and _figures(intent, request) is not None
+    return request.s in OK and (intent.flat or _figures(intent, request) is not None)
 
 
 def outcome_of(
@@ -114,8 +114,10 @@ def _verdict(
         return _reserved(intent, RowState.ESTIMATED, "record_lost")
     if status and request is not None:
         used = _figures(intent, request)
+        reason = "usage_before_cut" if _cut(attempt, request) else "usage"
+        if used is None and intent.flat:
+            used, reason = NOTHING, "flat"
         if used is not None:
-            reason = "usage_before_cut" if _cut(attempt, request) else "usage"
             return Verdict(RowState.SETTLED, reason, used, rating.cost(intent.rates, used))
     return _estimate(intent, attempt, request)
 

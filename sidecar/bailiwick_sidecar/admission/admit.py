@@ -22,7 +22,7 @@ TURN_SECONDS: Final = 0.01
 
 async def admit(gate: Gate, request: Request) -> Answer:
     """Reserve and write down attempt 1, and answer how the call goes on (see wire.md)."""
-    team = ""
+    team = route = ""
     protocol = protocol_of(request)
     try:
         stream = stream_id(request)
@@ -31,6 +31,7 @@ async def admit(gate: Gate, request: Request) -> Answer:
         team = identity.team
         ask = read(request.body, allowed_tags=tables.tags, protocol=protocol)
         way = find_way(tables, ask.alias, team)
+        route = way.name
         if way.pending:
             tables, way = await _settled(gate, ask.alias, team)
         plan = await _plan(gate, tables, way, ask=ask, identity=identity)
@@ -39,12 +40,12 @@ async def admit(gate: Gate, request: Request) -> Answer:
         wanted = Wanted((stream, 1), identity, ask, way, plan[0])
         intent, grant = await gate.reserve(wanted, tables)
     except RefusedError as error:
-        return refusal_answer(gate, error, team=team, protocol=protocol)
+        return refusal_answer(gate, error, team=team, route=route, protocol=protocol)
     if len(plan) > 1:
         gate.calls.keep(stream, Call(identity, ask, way, plan, intent.deadline))
     gate.watcher.admitted(intent)
     headers: Headers = (
-        ("x-bw-route", f"{way.code}-{'s' if ask.stream else 'u'}"),
+        ("x-bw-route", f"{way.code}-{'s' if ask.what.stream else 'u'}"),
         ("x-bw-plan", ",".join(place.code for place in plan)),
         *attempt,
         *edits(ask, wanted.cap),
@@ -68,20 +69,25 @@ async def _settled(gate: Gate, alias: str, team: str) -> tuple[Tables, Way]:
 def edits(ask: Ask, cap: int) -> Headers:
     """What the body needs before it leaves."""
     headers: list[tuple[str, str]] = []
-    if cap and cap != ask.requested:
-        headers.append(("x-bw-edit-cap", f"{ask.cap_field}={cap}"))
-    if ask.stream:
-        headers.append(("x-bw-edit-usage", "1" if ask.usage_wanted else "hide"))
+    what = ask.what
+    if cap and cap != what.requested:
+        headers.append(("x-bw-edit-cap", f"{what.cap_field}={cap}"))
+    if what.stream and what.asks_usage:
+        headers.append(("x-bw-edit-usage", "1" if what.usage_wanted else "hide"))
+    if what.sets:
+        headers.append(("x-bw-edit-set", what.sets))
     if ask.drop:
         headers.append(("x-bw-edit-drop", ",".join(ask.drop)))
     return tuple(headers)
 
 
-def refusal_answer(gate: Gate, error: RefusedError, *, team: str, protocol: str) -> Answer:
+def refusal_answer(
+    gate: Gate, error: RefusedError, *, team: str, route: str, protocol: str
+) -> Answer:
     """The answer for a refusal, counted."""
     refusal = error.refusal
     limit = str(refusal.limit["id"]) if refusal.limit else ""
-    gate.watcher.refused(refusal.code, team=team, limit=limit, protocol=protocol)
+    gate.watcher.refused(refusal.code, team=team, route=route, limit=limit, protocol=protocol)
     return refusal.answer()
 
 

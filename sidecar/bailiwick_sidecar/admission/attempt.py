@@ -18,7 +18,7 @@ PREDECESSOR_SECONDS: Final = 0.05
 
 async def attempt(gate: Gate, request: Request) -> Answer:
     """Reserve and write down one more attempt of an admitted call (see wire.md)."""
-    team, protocol = "", "http"
+    team, route, protocol = "", "", "http"
     try:
         stream = stream_id(request)
         number = _number(request)
@@ -28,6 +28,7 @@ async def attempt(gate: Gate, request: Request) -> Answer:
             # Admitted by a process that is gone: its plan is not known here.
             raise refused("gateway_unavailable", retry_after=RETRY_SOON)
         team, protocol = call.identity.team, call.ask.protocol
+        route = call.way.name
         place = _place(call, tables, request)
         before = (stream, number - 1)
         await _another_key(gate, call, place, before)
@@ -36,10 +37,12 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
         intent, _ = await gate.reserve(wanted, tables, before)
     except RefusedError as error:
-        return refusal_answer(gate, error, team=team, protocol=protocol)
+        return refusal_answer(gate, error, team=team, route=route, protocol=protocol)
     gate.watcher.admitted(intent)
     # The body still holds the cap of the attempt before.
-    cap: Headers = (("x-bw-edit-cap", f"{call.ask.cap_field}={wanted.cap}"),) if wanted.cap else ()
+    cap: Headers = (
+        (("x-bw-edit-cap", f"{call.ask.what.cap_field}={wanted.cap}"),) if wanted.cap else ()
+    )
     return Answer(200, (*headers, *cap))
 
 

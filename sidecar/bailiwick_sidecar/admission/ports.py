@@ -37,6 +37,9 @@ class Watcher(Protocol):
         """An attempt may leave."""
         ...
 
-    def refused(self, code: str, *, team: str, limit: str, protocol: str) -> None:
-        """A call is refused; `limit` is the deciding limit's id, empty where none decided."""
+    def refused(self, code: str, *, team: str, route: str, limit: str, protocol: str) -> None:
+        """A call is refused; `limit` is the deciding limit's id, empty where none decided.
+
+        `route` is empty where it was refused before one was found.
+        """
         ...

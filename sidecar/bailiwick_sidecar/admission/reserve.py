@@ -12,6 +12,7 @@ from bailiwick_sidecar.admission.body import Ask
 from bailiwick_sidecar.admission.errors import RefusedError, refused
 from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.limits import MONEY, denied
+from bailiwick_sidecar.admission.operations.images import image_terms
 from bailiwick_sidecar.admission.ports import Accounts
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
 from bailiwick_sidecar.quota.model import (
@@ -60,14 +61,20 @@ class Wanted(msgspec.Struct, frozen=True):
 
     def intent(self, now: int) -> Intent:
         """What the attempt may take at most, as it is written down."""
-        ask, place = self.ask, self.place
+        ask, place, what = self.ask, self.place, self.ask.what
         price = place.prices.at(now)
+        rates = price.rates if price else FREE
         input_bound = ask.input_bound(place.context) or 0
-        output_bound = self.cap * ask.n
+        output_bound = self.cap * what.n
+        flat = what.flat
+        if what.echo:
+            output_bound += input_bound * what.n
+        elif what.images:
+            rates, output_bound, flat = image_terms(
+                rates, price.per_image if price else 0, images=what.images, most=place.max_output
+            )
         cost = (
-            upper_bound(price.rates, input_bound=input_bound, output_bound=output_bound)
-            if price
-            else 0
+            upper_bound(rates, input_bound=input_bound, output_bound=output_bound) if price else 0
         )
         return Intent(
             key=self.key,
@@ -81,13 +88,14 @@ class Wanted(msgspec.Struct, frozen=True):
             model=place.model,
             alias=ask.alias,
             operation=ask.operation,
-            stream=ask.stream,
+            stream=what.stream,
             input_bound=input_bound,
             output_bound=output_bound,
             cost_bound=cost,
             price_source=price.source if price else "",
-            rates=price.rates if price else FREE,
+            rates=rates,
             protocol=ask.protocol,
+            flat=flat,
         )
 
 

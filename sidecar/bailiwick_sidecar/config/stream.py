@@ -51,7 +51,6 @@ STATES: Final = {
     KeyTrouble.KEPT: KeyState.STATE_KEPT,
     KeyTrouble.AGING: KeyState.STATE_AGING,
     KeyTrouble.TOO_OLD: KeyState.STATE_TOO_OLD,
-    KeyTrouble.DISCOURAGED: KeyState.STATE_DISCOURAGED,
 }
 
 OPTIONS: Final = (

@@ -46,6 +46,7 @@ def settings_of(environment: Environment) -> Settings:
         metrics_port=environment.metrics_port,
         secrets=None,
         vault=environment.vault,
+        secret_files=environment.secret_files,
     )
 
 

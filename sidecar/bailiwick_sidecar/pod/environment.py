@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.secret_files import FOLDER
 from bailiwick_sidecar.vault.options import TOKEN_FILE
 from bailiwick_sidecar.vault.settings import (
     MAX_AGE_S,
@@ -39,6 +40,7 @@ class Environment:
     pod_uid: str
     concurrency: int
     vault: VaultSettings | None
+    secret_files: Path
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Environment":
@@ -72,6 +74,7 @@ class Environment:
             pod_uid=text("POD_UID"),
             concurrency=number("CONCURRENCY", "1"),
             vault=_vault(variables),
+            secret_files=Path(text("SECRET_FILES", str(FOLDER))),
         )
 
 

@@ -20,7 +20,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from bailiwick_sidecar.xds.accesslog import noted, with_status
 from bailiwick_sidecar.xds.grpc_replies import grpc_replies
 from bailiwick_sidecar.xds.messages import exact, set_header, struct
-from bailiwick_sidecar.xds.routes import AGENT_PATHS
+from bailiwick_sidecar.xds.routes import AGENT_PATHS, METERED_PATHS
 
 _UPSTREAM_FLAGS = ["UF", "UH", "UC", "UR", "LR", "UO", "URX", "NC", "UPE", "DF"]
 _RETRY_SOON = [set_header("retry-after", "1")]
@@ -41,8 +41,8 @@ def local_replies() -> LocalReplyConfig:
         _error(
             with_status(404),
             "not_found",
-            "There is no such path or method here. See POST /v1/chat/completions, "
-            "POST /v1/embeddings, GET /v1/models, GET /v1/usage.",
+            f"There is no such path or method here. See POST {', '.join(METERED_PATHS)}, "
+            f"GET {', '.join(path for path in AGENT_PATHS if path.startswith('/v1/'))}.",
         ),
         _error(with_status(413), "request_too_large", "The body is larger than 16 MiB."),
         _error(

@@ -19,6 +19,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 
 from bailiwick_contract.v1.tenant_config_pb2 import Fallback, TenantConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Route as ModelRoute
+from bailiwick_sidecar.admission.operations import OPERATIONS
 from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, route_code
 from bailiwick_sidecar.rekeying import KEY_REFUSED, asks_again, goes_on, keyed
 from bailiwick_sidecar.xds.clusters import AGENT
@@ -29,7 +30,7 @@ from bailiwick_sidecar.xds.timeouts import phases
 
 NAME = "calls"
 AGENT_PATHS = ("/v1/models", "/v1/usage", "/readyz")
-METERED_PATHS = ("/v1/chat/completions", "/v1/embeddings")
+METERED_PATHS = tuple(OPERATIONS)
 
 # How long a caller may leave the end of an answer unread.
 _FLUSH_TIMEOUT = seconds(60)

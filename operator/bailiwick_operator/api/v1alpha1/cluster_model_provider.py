@@ -32,6 +32,12 @@ KEY_NEEDS_TLS = Rule(
     cure="plain http is for loopback addresses and for providers that take no key",
     field=".baseURL",
 )
+NO_SECRET = Rule(
+    cel="self.credentials.type != 'Secret'",
+    message="a ClusterModelProvider takes no key from a Secret",
+    cure="put the key into Vault; a Secret is for a tenant's ModelProvider",
+    field=".credentials.type",
+)
 CA_NEEDS_TLS = Rule(
     cel="!has(self.tls) || self.baseURL.startsWith('https://')",
     message="tls.caBundle has no effect with a plain http baseURL",
@@ -103,6 +109,7 @@ class ClusterModelProviderSpec(Model, frozen=True, kw_only=True):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         KEY_NEEDS_TLS,
+        NO_SECRET,
         CA_NEEDS_TLS,
         Rule(
             cel="has(self.tier) || self.models.all(m, has(m.tier))",

@@ -66,6 +66,32 @@ class VaultReference(Model, frozen=True, kw_only=True):
     ]
 
 
+class SecretReference(Model, frozen=True, kw_only=True):
+    """Which Secret of the namespace holds a key."""
+
+    name: Annotated[
+        str,
+        Meta(
+            description=(
+                "Name of the Secret, in the ModelProvider's namespace. It begins with"
+                " bailiwick-key-: whoever makes a Secret of that name means it for this."
+            ),
+            min_length=15,
+            max_length=63,
+            pattern=r"^bailiwick-key-[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+        ),
+    ]
+    key: Annotated[
+        str,
+        Meta(
+            description="Entry of the Secret that holds the key.",
+            min_length=1,
+            max_length=63,
+            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$",
+        ),
+    ]
+
+
 class Credentials(Model, frozen=True, kw_only=True):
     """How the gateway proves to the provider who pays."""
 
@@ -82,10 +108,9 @@ class Credentials(Model, frozen=True, kw_only=True):
             field=".type",
         ),
         Rule(
-            cel="self.type != 'Secret'",
-            message="credentials.type Secret is not available yet: use Vault",
-            cure="put the provider's key into Vault and name its path",
-            field=".type",
+            cel="(self.type == 'Secret') == has(self.secret)",
+            message="credentials.secret is required with type Secret and forbidden otherwise",
+            cure="give secret: {name, key} with type Secret, or remove it",
         ),
     )
 
@@ -93,13 +118,17 @@ class Credentials(Model, frozen=True, kw_only=True):
         CredentialType,
         Meta(
             description=(
-                "Vault: a key in Vault. None: the provider asks for no key."
-                " WorkloadIdentity and Secret are reserved names and refused."
+                "Vault: a key in Vault. None: the provider asks for no key. Secret: a key in a"
+                " Secret of the namespace, for a ModelProvider whose Tenant has"
+                " ownProviders.secrets. WorkloadIdentity is a reserved name and refused."
             )
         ),
     ]
     vault: Annotated[
         VaultReference | None, Meta(description="Where the key lies, with type Vault.")
+    ] = None
+    secret: Annotated[
+        SecretReference | None, Meta(description="Where the key lies, with type Secret.")
     ] = None
 
 
@@ -144,4 +173,8 @@ class Price(Model, frozen=True, kw_only=True):
     ] = None
     per_request: Annotated[
         Money | None, Meta(description="Each request, on top of its tokens. Default: nothing.")
+    ] = None
+    per_image: Annotated[
+        Money | None,
+        Meta(description="Each image made, on top of request and tokens. Default: nothing."),
     ] = None

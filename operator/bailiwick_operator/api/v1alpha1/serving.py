@@ -139,3 +139,12 @@ class OwnProviders(Model, frozen=True, kw_only=True):
             pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
         ),
     ]
+    secrets: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether a ModelProvider may take its key from a Secret in its namespace: then it"
+                " is in etcd, and in every backup of it."
+            )
+        ),
+    ] = False

@@ -5,7 +5,17 @@ local byte, find, sub, match, gmatch, lower, concat = string.byte, string.find, 
 local BODY_LIMIT = 16 * 1024 * 1024
 local MEMBER_LIMIT = 16 * 1024
 
-local METERED = { ["/v1/chat/completions"] = true, ["/v1/embeddings"] = true }
+-- Paths, with members that the agent decides on there beside DECISIVE; they may be of any length.
+local METERED = {
+  ["/v1/chat/completions"] = {}, ["/v1/embeddings"] = {}, ["/v1/moderations"] = {},
+  ["/v1/responses"] = {
+    "max_output_tokens", "previous_response_id", "conversation", "prompt", "context_management",
+    "prompt_cache_options",
+  },
+  ["/v1/completions"] = { "echo" },
+  ["/v1/images/generations"] = { "partial_images", "svg", "frame_count" },
+}
+local RESPONSES, COMPLETIONS = "/v1/responses", "/v1/completions"
 
 -- Members that the agent decides on, passed as the caller wrote them.
 local DECISIVE = {
@@ -23,6 +33,9 @@ local PRESENT = {
 -- A name that differs from these in case alone is refused: some servers would read it as the same.
 local EXACT = { messages = true, input = true, tools = true, functions = true, chat_template = true, prompt = true }
 for _, name in ipairs(DECISIVE) do EXACT[name] = true end
+for _, more in pairs(METERED) do
+  for _, name in ipairs(more) do EXACT[name] = true end
+end
 
 -- Members with a model's input, and names in there that bring what the body's size does not bound.
 local INPUT = { messages = true, input = true }
@@ -37,7 +50,14 @@ local UNBOUNDED = {
 local OWN_TOOLS = { ['"function"'] = true, ['"custom"'] = true }
 
 -- Members that hold the output cap.
-local CAPS = { "max_tokens", "max_completion_tokens" }
+local CAPS = { "max_tokens", "max_completion_tokens", "max_output_tokens" }
+
+-- Items of a response's input that bring all that they say. Others name what a provider keeps, or
+-- belong to tools that he runs.
+local OWN_ITEMS = {
+  ['"message"'] = true, ['"function_call"'] = true, ['"function_call_output"'] = true,
+  ['"custom_tool_call"'] = true, ['"custom_tool_call_output"'] = true, ['"reasoning"'] = true,
+}
 
 -- What a provider may see of the caller's headers.
 local PASSED = {
@@ -87,6 +107,44 @@ local function made_elsewhere(body, found)
   return found.chat_template ~= nil or (prompt and byte(prompt) == 123) or false
 end
 
+-- Whether a response's input has an item that is none of the caller's own; one without a type is a
+-- message where it has a role, else the name of something kept.
+local function foreign_items(body, member)
+  local raw = json.raw(body, member)
+  local elements = raw and byte(raw) == 91 and json.elements(raw)
+  for i = 1, elements and #elements or 0 do
+    local item, _, folded = json.scan(elements[i])
+    if not item then return true end
+    local kind = json.raw(elements[i], item.type) or "null"
+    if not (OWN_ITEMS[kind] or (kind == "null" and item.role)) or (folded.type or "type") ~= "type" then return true end
+  end
+  return false
+end
+
+-- How many prompts a completion has: an array of numbers is one.
+local function prompts(body, member)
+  local raw = json.raw(body, member)
+  local elements = raw and byte(raw) == 91 and json.elements(raw) or {}
+  for i = 1, #elements do
+    local c = byte(elements[i])
+    if c == 34 or c == 91 then return #elements end
+  end
+  return 1
+end
+
+-- What the agent decides on at this path alone.
+local function particulars(out, path, body, found)
+  for _, name in ipairs(METERED[path]) do
+    local raw = json.raw(body, found[name])
+    if raw then out[#out + 1] = ',"' .. name .. '":' .. (#raw <= MEMBER_LIMIT and raw or "true") end
+  end
+  if path == RESPONSES then
+    if foreign_items(body, found.input) then out[#out + 1] = ',"foreign_items":true' end
+  elseif path == COMPLETIONS then
+    out[#out + 1] = ',"prompts":' .. prompts(body, found.prompt)
+  end
+end
+
 -- The body of POST /admit; nil and a reason where a member can't be passed on.
 local function question(path, size, body, found, dark, tags)
   local out = { '{"path":"' .. path .. '","size":' .. size .. ',"opaque":' .. (dark and "true" or "false") }
@@ -101,6 +159,7 @@ local function question(path, size, body, found, dark, tags)
       out[#out + 1] = ',"' .. name .. '":' .. raw
     end
   end
+  particulars(out, path, body, found)
   local foreign = foreign_tools(body, found.tools)
   if foreign then out[#out + 1] = ',"tools":' .. foreign end
   if tags then
@@ -152,6 +211,16 @@ local function drop_members(edits, order, names)
   return dropped
 end
 
+-- Sets a member that the caller left out or to null.
+local function set_member(edits, text, found)
+  local field, value = match(text, "^([%a_]+)=(%a+)$")
+  if not field then error("a member to set that is none") end
+  local member = found[field]
+  if member then return splices.add(edits, member[3], member[4], value) end
+  local behind = found.model[4] + 1
+  splices.add(edits, behind, behind - 1, ',"' .. field .. '":' .. value)
+end
+
 -- The body of attempt 1, and where a further attempt finds in it what it has to replace.
 local function first_body(answer, edits, body, found, dropped, again)
   local model, capped = found.model, answer["x-bw-edit-cap"]
@@ -170,12 +239,13 @@ local function first_body(answer, edits, body, found, dropped, again)
   return splices.apply(body, edits)
 end
 
-local function admitted(h, answer, operation, body, found, order)
+local function admitted(h, answer, path, body, found, order)
   local edits, dropped = {}, {}
   local usage = answer["x-bw-edit-usage"]
   if usage and not force_usage(edits, body, found) then
     return answers.refuse(h, 400, "invalid_request", '"stream_options" must be an object.')
   end
+  if answer["x-bw-edit-set"] then set_member(edits, answer["x-bw-edit-set"], found) end
   if answer["x-bw-edit-drop"] then dropped = drop_members(edits, order, answer["x-bw-edit-drop"]) end
   local headers, attempts = h:headers(), 0
   for code in gmatch(answer["x-bw-plan"] or "", "[^,%s]+") do
@@ -192,13 +262,14 @@ local function admitted(h, answer, operation, body, found, order)
   headers:replace("content-length", tostring(#text))
   -- Flat strings where they will do: Envoy copies a table member by member, each way.
   local metadata = h:streamInfo():dynamicMetadata()
-  metadata:set("bailiwick", "o", usage == "hide" and "hide" or "show")
+  metadata:set("bailiwick", "o", usage == "hide" and "hide" or path == RESPONSES and "response" or "show")
   metadata:set("bailiwick", "caller", concat(caller))
   metadata:set("bailiwick.leaf", "e", {
-    attempts = attempts, operation = operation,
+    attempts = attempts, operation = sub(path, 4),
     model = attempts > 1 and spans.model or nil,
     max_tokens = attempts > 1 and spans.max_tokens or nil,
     max_completion_tokens = attempts > 1 and spans.max_completion_tokens or nil,
+    max_output_tokens = attempts > 1 and spans.max_output_tokens or nil,
   })
   metadata:set("bailiwick.leaf", "k", {
     ["x-bw-endpoint"] = answer["x-bw-endpoint"],
@@ -246,7 +317,7 @@ local function on_request(h)
   if not (found.model and answer["x-bw-route"] and answer["x-bw-plan"] and answer["x-bw-model"]) then
     error("admitted without model, route or plan")
   end
-  admitted(h, answer, sub(path, 4), body, found, order)
+  admitted(h, answer, path, body, found, order)
 end
 
 function envoy_on_request(h)

@@ -67,14 +67,22 @@ local function last_line_end(s)
   return 0
 end
 
+-- As note, of an event of a response: the object that it reports on has both.
+local function note_response(h, found, text)
+  local report = json.raw(text, found.response)
+  if not report or byte(report, 1) ~= 123 then return note(h, found, text) end
+  local inner = json.scan(report)
+  return inner and note(h, inner, report)
+end
+
 -- Whether the event in s from i to e holds a usage object, where the first "usage" stands at u; the
 -- second value says that it holds nothing else for the caller.
-local function usage_in(h, s, i, e, u)
+local function usage_in(h, s, i, e, u, nested)
   repeat
     if not find(s, '^"usage"[ \t]*:[ \t]*null', u) then
       local payload = sub(s, i, e)
       local found = json.scan(payload)
-      if not found or not note(h, found, payload) then return false end
+      if not found or not (nested and note_response or note)(h, found, payload) then return false end
       local choices = json.raw(payload, found.choices)
       return true, choices and find(choices, "^%[%s*%]$") ~= nil
     end
@@ -90,6 +98,8 @@ Lines.__index = Lines
 function Lines:read(s)
   local h, hide, has_cr = self.h, self.hide, find(s, "\r", 1, true)
   local u = find(s, '"usage"', 1, true)
+  -- Of a response's events only these have content: "type":"response.output_text.delta" and its like.
+  local d = self.nested and find(s, '.delta"', 1, true)
   local kept, from, i = nil, 1, find(s, "data:", 1, true)
   while i do
     local before = i > 1 and byte(s, i - 1) or 10
@@ -101,7 +111,8 @@ function Lines:read(s)
     if before == 10 or before == 13 then
       while u and u < i do u = find(s, '"usage"', u + 7, true) end
       local seen, alone = false, false
-      if u and u < e then seen, alone = usage_in(h, s, i + 5, e - 1, u) end
+      if u and u < e then seen, alone = usage_in(h, s, i + 5, e - 1, u, self.nested) end
+      while d and d < i do d = find(s, '.delta"', d + 7, true) end
       if seen and alone then
         if hide then
           kept = kept or {}
@@ -112,7 +123,7 @@ function Lines:read(s)
             or (find(s, "^\r\r?", e) and select(2, find(s, "^\r\r?", e))) or e
           from = from + 1
         end
-      elseif not find(s, "^ ?%[DONE%]", i + 5) then
+      elseif not find(s, "^ ?%[DONE%]", i + 5) and not (self.nested and not (d and d < e)) then
         self.events = self.events + 1
         self.bytes = self.bytes + e - i
       end
@@ -178,9 +189,9 @@ local function count(h, lines)
 end
 
 -- A stream of events (WHATWG server-sent events), read line by line.
-local function stream(h, hide)
+local function stream(h, hide, nested)
   local lines = setmetatable({
-    h = h, hide = hide, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0,
+    h = h, hide = hide, nested = nested, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0,
   }, Lines)
   for chunk in h:bodyChunks() do
     local n = chunk:length()
@@ -231,7 +242,7 @@ local function on_response(h)
   elseif sub(media, 1, 17) == "text/event-stream" then
     local hide = mine.o == "hide"
     if hide then headers:remove("content-length") end
-    stream(h, hide)
+    stream(h, hide, mine.o == "response")
   else
     unary(h)
   end
