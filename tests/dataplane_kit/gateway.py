@@ -201,13 +201,19 @@ class Gateway:
 
     def chat(self, body: bytes | dict[str, Any], **headers: str | bytes) -> httpx.Response:
         """A chat completion; `headers` replace or add."""
+        return self.post("/v1/chat/completions", body, **headers)
+
+    def post(
+        self, path: str, body: bytes | dict[str, Any], **headers: str | bytes
+    ) -> httpx.Response:
+        """A call of any endpoint."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         merged: dict[str, str | bytes] = {**self.headers(), "content-type": "application/json"}
         merged |= {name.replace("_", "-"): value for name, value in headers.items()}
         wire = [
             (name.encode(), v if isinstance(v, bytes) else v.encode()) for name, v in merged.items()
         ]
-        return self.http.post("/v1/chat/completions", content=content, headers=wire)
+        return self.http.post(path, content=content, headers=wire)
 
     def stop_envoy(self) -> None:
         """Kill the binary."""

@@ -99,8 +99,8 @@ end
 
 -- An answer through the response script, cut at these lengths. Returns what the caller gets, the
 -- usage found, events, their bytes, and what was logged.
-function double.answer(response, media, body, cuts, hide)
-  local metadata = { bailiwick = { o = hide and "hide" or "show", caller = "" } }
+function double.answer(response, media, body, cuts, mode)
+  local metadata = { bailiwick = { o = mode, caller = "" } }
   local h = handle({ [":status"] = "200", ["content-type"] = media }, metadata)
   local chunks, from = {}, 1
   for i = 1, #cuts do

@@ -17,6 +17,8 @@ EXACT = frozenset(
         "store", "background", "modalities", "service_tier", "prediction", "best_of",
         "web_search_options", "search_parameters", "plugins", "models", "fallbacks", "api_base",
         "base_url", "messages", "input", "tools", "functions", "chat_template", "prompt",
+        "max_output_tokens", "previous_response_id", "conversation", "context_management",
+        "prompt_cache_options", "echo", "partial_images", "svg", "frame_count",
     }
 )  # fmt: skip
 

@@ -68,9 +68,15 @@ class Scripts:
         self._leaf = double[b"load"](leaf.encode(), b"leaf")
 
     def call(
-        self, body: bytes, *, tags: bytes | None = None, cap: str = "", **admit: str
+        self,
+        body: bytes,
+        *,
+        path: bytes = CHAT,
+        tags: bytes | None = None,
+        cap: str = "",
+        **admit: str,
     ) -> Outcome:
-        """A chat completion, admitted with these headers, then tried again with this cap."""
+        """A call, admitted with these headers, then tried again with this cap."""
         (code,) = configs.plan(backends=("a",))
         reply = allow(configs.unary(), [code, code], **admit).headers
         reply["x-bw-endpoint"] = self._mark
@@ -78,7 +84,7 @@ class Scripts:
         second = {":status": "200", "x-bw-agent": "1", "x-bw-endpoint": self._mark}
         second |= {"x-bw-model": AGAIN, **({"x-bw-edit-cap": cap} if cap else {})}
         status, text, asked, sent, logged, again = self._call(
-            self._request, self._leaf, CHAT, b"application/json", body, answer, tags,
+            self._request, self._leaf, path, b"application/json", body, answer, tags,
             self._table(second),
         )  # fmt: skip
         if logged is not None:
@@ -86,11 +92,18 @@ class Scripts:
         return Outcome(int(status or 0), text or b"", asked, sent, again)
 
     def answer(
-        self, body: bytes, cuts: Sequence[int], *, hide: bool, media: bytes = b"text/event-stream"
+        self,
+        body: bytes,
+        cuts: Sequence[int],
+        *,
+        hide: bool = False,
+        response: bool = False,
+        media: bytes = b"text/event-stream",
     ) -> Read:
-        """A provider's answer, arriving in pieces of these lengths and a rest."""
+        """A provider's answer (to a `response`), arriving in pieces of these lengths and a rest."""
+        mode = b"response" if response else b"hide" if hide else b"show"
         passed, usage, events, size, logged = self._answer(
-            self._request, media, body, self._lua.table(*cuts), hide
+            self._request, media, body, self._lua.table(*cuts), mode
         )
         if logged is not None:
             raise ScriptError(logged.decode(errors="replace"))

@@ -1,7 +1,7 @@
 """Ten thousand inputs each time; `make fuzz` has more. A seed repeats what it found."""
 
 import pytest
-from fuzz_kit import bodies, reference, resources, streams
+from fuzz_kit import bodies, reference, resources, response_streams, streams
 from fuzz_kit.scripts import Scripts
 
 
@@ -34,6 +34,25 @@ def test_no_byte_slips_through_a_run_of_plain_ones(scripts: Scripts) -> None:
 def test_no_stream_loses_a_byte_or_its_usage(scripts: Scripts) -> None:
     """However it is cut: the bytes are the provider's, usage is what a strict reader finds."""
     assert 500 < streams.run(scripts, "test", 1900) < 1800
+
+
+def test_no_stream_of_a_response_loses_a_byte_or_its_usage(scripts: Scripts) -> None:
+    """As above, for usage inside the last event's `response`."""
+    assert 200 < response_streams.run(scripts, "test", 600) < 560
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+def test_a_stream_of_a_response_is_split_at_every_byte(scripts: Scripts, eol: bytes) -> None:
+    """Nothing changes with the place."""
+    events = (
+        response_streams.report("response.created", "null"),
+        response_streams.delta('"usage": \u20ac'),
+        response_streams.report("response.completed", response_streams.USAGE, after=',"user":null'),
+    )
+    body = "\n\n".join((*events, "")).encode().replace(b"\n", eol)
+    for at in range(len(body) + 1):
+        found = response_streams.check(scripts, body, [at])
+        assert found == (response_streams.USAGE, 1), at
 
 
 def test_no_resource_breaks_loader_or_compiler() -> None:
@@ -83,6 +102,20 @@ PLANTED_IN_STREAMS = {
         'if not Once then set(h, "u", usage) Once = true end',
     ),
 }
+
+
+PLANTED_IN_RESPONSES = {
+    "usage at the top alone": ("(nested and note_response or note)", "note"),
+    "every event counts": ("(self.nested and not (d and d < e))", "false"),
+    "the tail of an event": ("if not report or byte(report, 1) ~= 123 then", "if true then"),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED_IN_RESPONSES.values(), ids=PLANTED_IN_RESPONSES.keys())
+def test_a_fault_in_the_reading_of_responses_is_found(planted: tuple[str, str]) -> None:
+    """As above."""
+    with pytest.raises(AssertionError):
+        response_streams.run(Scripts(planted), "planted", 3000)
 
 
 @pytest.mark.parametrize("planted", PLANTED_IN_STREAMS.values(), ids=PLANTED_IN_STREAMS.keys())

@@ -323,11 +323,20 @@ function json.scan(s, input, marks)
   return guarded(document, s, input, marks)
 end
 
--- As json.scan, of an object's end: s begins with a member's name and runs to the document's end.
-function json.tail(s)
+-- As json.scan, of an object's end: s begins with a member's name and runs to the document's end;
+-- with `inside` to the end of the object that holds this one, which may have further members.
+function json.tail(s, inside)
   return guarded(function(t)
     local found, order, i, folded = members(t, 1, byte(t, 1))
     local rest, c = space_end(t, i + 1)
+    if inside and c == 44 then
+      local _
+      _, _, rest = members(t, space_end(t, rest + 1))
+      rest, c = space_end(t, rest + 1)
+    elseif inside then
+      if c ~= 125 then refuse("a comma or } is missing", rest) end
+      rest, c = space_end(t, rest + 1)
+    end
     if c then refuse("something behind the object", rest) end
     return found, order, folded
   end, s)

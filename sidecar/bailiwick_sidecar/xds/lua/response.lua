@@ -29,6 +29,17 @@ local function note(h, found, text)
   return usage
 end
 
+-- Usage in the end of an answer too large to hold; `inside`: of an object within its last member.
+local function last_usage(h, text, inside)
+  local i = find(text, '"usage"', 1, true)
+  while i do
+    local rest = sub(text, i)
+    local found = json.tail(rest, inside)
+    if found and note(h, found, rest) then return end
+    i = find(text, '"usage"', i + 1, true)
+  end
+end
+
 -- A JSON answer, usage anywhere in it; of one over 4 MiB only what stands near the end is read.
 local function unary(h)
   local pieces, size, whole = {}, 0, true
@@ -48,13 +59,7 @@ local function unary(h)
     local found = json.scan(text)
     if found then note(h, found, text) end
   else
-    local i = find(text, '"usage"', 1, true)
-    while i do
-      local rest = sub(text, i)
-      local found = json.tail(rest)
-      if found and note(h, found, rest) then break end
-      i = find(text, '"usage"', i + 1, true)
-    end
+    last_usage(h, text)
   end
 end
 
@@ -142,7 +147,9 @@ function Lines:feed(text)
   if self.skipping then
     -- Up to the giant line's own end; what follows in the same chunk is read as ever.
     local e = find(text, "[\r\n]")
+    if self.nested then self.tail = sub(self.tail .. sub(text, 1, e and e - 1), -TAIL) end
     if not e then return text end
+    if self.nested then last_usage(self.h, self.tail, true) end
     unread, text, self.skipping = sub(text, 1, e), sub(text, e + 1), false
   end
   local cut = last_line_end(text)
@@ -151,6 +158,7 @@ function Lines:feed(text)
     self.carried = self.carried + #text
     if self.carried <= CARRY_LIMIT then return unread end
     local held = concat(self.carry)
+    self.tail = sub(held, -TAIL)
     held = sub(held, self.shown + 1)
     self.carry, self.carried, self.skipping, self.shown = {}, 0, true, 0
     return unread .. held
@@ -191,7 +199,7 @@ end
 -- A stream of events (WHATWG server-sent events), read line by line.
 local function stream(h, hide, nested)
   local lines = setmetatable({
-    h = h, hide = hide, nested = nested, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0,
+    h = h, hide = hide, nested = nested, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0, tail = "",
   }, Lines)
   for chunk in h:bodyChunks() do
     local n = chunk:length()
