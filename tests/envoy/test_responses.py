@@ -175,8 +175,8 @@ def test_items_that_name_what_is_kept_are_told(
     [
         (
             PATH,
-            {"max_output_tokens": 5, "previous_response_id": "r", "prompt": {"id": "p"}},
-            {"max_output_tokens": 5, "previous_response_id": "r", "prompt": {"id": "p"}},
+            {"max_output_tokens": 5, "previous_response_id": "r", "prompt": 7},
+            {"max_output_tokens": 5, "previous_response_id": "r", "prompt": 7},
         ),
         (PATH, {"conversation": {"id": "c" * 20_000}}, {"conversation": True}),
         ("/v1/completions", {"prompt": "a", "echo": True}, {"echo": True, "prompts": 1}),
