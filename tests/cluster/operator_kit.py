@@ -30,7 +30,7 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 def settings() -> Settings:
     return Settings(
         gateway=GatewaySettings(image="localhost/bailiwick-gateway:test"),
-        stream=Stream(address="127.0.0.1:0", names=(NAME,)),
+        stream=Stream(address="127.0.0.1:0", names=(NAME, "localhost")),
         namespace="bailiwick-system",
         liveness="",
     )
