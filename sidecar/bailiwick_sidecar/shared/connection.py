@@ -128,6 +128,7 @@ class StoreConnection:
             retry=Retry(NoBackoff(), 0),
             single_connection_client=True,
             protocol=2,
+            driver_info=None,  # it would say CLIENT SETINFO, which a tenant's user may not
             **trust,
         )
 
@@ -141,8 +142,8 @@ class StoreConnection:
                 )
             case exceptions.ResponseError() if not str(error).startswith(AWAY):
                 return StoreConfusedError(
-                    f"the quota store {where} cannot run the script ({error}): Redis 7 and"
-                    " Valkey 7.2 can"
+                    f"the quota store {where} cannot run the script ({error}): Redis 6.2"
+                    " and Valkey 7.2 can"
                 )
             case _:
                 return StoreAwayError(

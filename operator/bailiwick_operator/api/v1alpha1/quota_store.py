@@ -9,7 +9,7 @@ from bailiwick_operator.api.v1alpha1.provider import VaultReference
 
 
 class QuotaStore(Model, frozen=True, kw_only=True):
-    """A Redis 7 or Valkey 7.2, or newer, in which gateways count together."""
+    """A Redis 6.2 or Valkey 7.2, or newer, in which gateways count together."""
 
     address: Annotated[
         str,
