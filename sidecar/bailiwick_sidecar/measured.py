@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from bailiwick_sidecar.accounting.service import Accounting
 from bailiwick_sidecar.books import LateLedger
+from bailiwick_sidecar.budgets import BudgetFigures
 from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
@@ -32,6 +33,7 @@ def measure(
         return 0 if since is None else time.monotonic() - since
 
     metrics.watch_limits(lambda: engine.all_states(clock()))
+    metrics.watch_figures(BudgetFigures(engine, clock))
     metrics.watch(
         "bailiwick_attempts_in_flight", "Attempts without a row yet.", lambda: book.in_flight
     )

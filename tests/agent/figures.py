@@ -64,7 +64,12 @@ def sharing() -> SharedStore:
 def exercised() -> AgentMetrics:
     """Metrics of an agent that admitted, refused, and ended an attempt."""
     metrics = AgentMetrics(lambda _: "openai")
-    limits = CompiledLimits([CompiledLimit("Quota/q#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)])
+    limits = CompiledLimits(
+        [
+            CompiledLimit("Quota/q#rpm", LimitKind.REQUESTS_PER_MINUTE, 4),
+            CompiledLimit("Quota/q#budgetMonth", LimitKind.BUDGET_MONTH, 1, thresholds=(80, 101)),
+        ]
+    )
     engine = Engine(limits, "UTC")
     engine.reserve(Reservation(("s", 1), CALLER, Amounts(1, 1), NOW), NOW)
     book = SimpleNamespace(in_flight=2, strays=1)

@@ -1,6 +1,6 @@
 """What a scrape says after calls were served and refused."""
 
-from agent.figures import exercised, row
+from agent.figures import NOW, exercised, row
 from prometheus_client.parser import text_string_to_metric_families
 
 from bailiwick_sidecar.accounting.model import RowState, Usage
@@ -30,7 +30,15 @@ def test_figures_follow_what_happened() -> None:
         "input": 80, "output": 20, "cached_input": 5,
     }  # fmt: skip
     assert said["bailiwick_limit_use_ratio"] == [
-        ({"limit": "Quota/q#rpm", "mode": "enforce"}, 0.25)
+        ({"limit": "Quota/q#budgetMonth", "mode": "enforce"}, 1),
+        ({"limit": "Quota/q#rpm", "mode": "enforce"}, 0.25),
+    ]
+    assert said["bailiwick_limit_threshold_crossed"] == [
+        ({"limit": "Quota/q#budgetMonth", "mode": "enforce", "percent": "80"}, 1),
+        ({"limit": "Quota/q#budgetMonth", "mode": "enforce", "percent": "101"}, 0),
+    ]
+    assert said["bailiwick_budget_exhaustion_timestamp_seconds"] == [
+        ({"limit": "Quota/q#budgetMonth", "mode": "enforce"}, NOW / 1000)
     ]
     assert [value for _, value in said["gen_ai_client_token_usage_sum"]] == [80, 20]
     assert said["gen_ai_server_request_duration_seconds_sum"][0][1] == 1.5

@@ -40,10 +40,10 @@ class Calendar:
     """The day and month of a moment, kept until the day ends.
 
     `day` and `month` are numbers that go up by one from period to period and mean the same in
-    every zone, so that counts survive a change of the zone. Ends are ms since the epoch.
+    every zone, so that counts survive a change of the zone. Starts and ends are ms since the epoch.
     """
 
-    __slots__ = ("_day_begin", "day", "day_end", "month", "month_end", "zone")
+    __slots__ = ("day", "day_end", "day_start", "month", "month_end", "month_start", "zone")
 
     def __init__(self, time_zone: str) -> None:
         """A calendar that has not been turned to any moment yet.
@@ -58,20 +58,21 @@ class Calendar:
                 f"time zone {time_zone!r} is not known: use an IANA name such as Europe/Berlin"
             ) from error
         self.day = self.month = 0
-        self._day_begin = self.day_end = self.month_end = 0
+        self.day_start = self.day_end = self.month_start = self.month_end = 0
 
     def turn(self, wall: int) -> None:
         """Make `day` and `month` those of this moment (ms since the epoch)."""
-        if self._day_begin <= wall < self.day_end:
+        if self.day_start <= wall < self.day_end:
             return
         day = _local(wall, self.zone).date()
         end = day_begin(day + timedelta(days=1), self.zone)
         while end <= wall:
             day += timedelta(days=1)
             end = day_begin(day + timedelta(days=1), self.zone)
-        self._day_begin, self.day_end = day_begin(day, self.zone), end
+        self.day_start, self.day_end = day_begin(day, self.zone), end
         self.day = day.toordinal()
         self.month = day.year * 12 + day.month
+        self.month_start = day_begin(day.replace(day=1), self.zone)
         next_month = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
         self.month_end = day_begin(next_month, self.zone)
 
