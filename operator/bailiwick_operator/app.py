@@ -72,7 +72,7 @@ class Operator:
         self._watches = Watches(
             world=self._world, add=self._add, released=self._released, indexed=self._indexed
         )
-        self._acks = AckBoard(changed=self._watches.changed)
+        self._acks = AckBoard(changed=self._watches.changed, monotonic=time.monotonic)
         self.registry = kopf.OperatorRegistry()
         register_indices(self.registry)
         self._watches.register(self.registry)

@@ -1,6 +1,6 @@
 """What came of a tenant's namespaces, as conditions. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from bailiwick_operator.conditions import Condition, ConditionType, Reason, Stat
 from bailiwick_operator.kube.model import KubeError
 from bailiwick_operator.publish.acks import Verdict
 from bailiwick_operator.status import generation_of
-from bailiwick_operator.world import Broken
+from bailiwick_operator.world import Broken, PodState
 
 LONGEST_MESSAGE = 1024
 """Characters of a namespace's message in the Tenant's status."""
@@ -52,6 +52,13 @@ def summary(tenant: Tenant, outcomes: Sequence[Outcome], *, now: datetime) -> li
     else:
         verdict = Verdict(Reason.PROGRAMMED, f"All {len(outcomes)} namespaces are served.")
     return [accepted, programmed(tenant, accepted, verdict, now=now)]
+
+
+def ready_of(tenant: Tenant, pods: Mapping[str, Collection[PodState]]) -> str:
+    """Gateway pods that are ready, of all that there should be: `1/1`."""
+    names = [claim.name for claim in tenant.spec.namespaces]
+    ready = sum(pod.ready for name in names for pod in pods.get(name, ()))
+    return f"{ready}/{len(names) * (tenant.spec.gateway.replicas if tenant.spec.gateway else 1)}"
 
 
 def programmed(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
-from bailiwick_operator.api.v1alpha1 import ModelRoute, Tenant
+from bailiwick_operator.api.v1alpha1 import ModelRoute, Quota, Tenant
 from bailiwick_operator.applied import Applier
 from bailiwick_operator.children.gateway import build_gateway
 from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
@@ -27,10 +27,18 @@ from bailiwick_operator.keystates import of_route
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import Kube, KubeError
 from bailiwick_operator.opinions import Opinions
-from bailiwick_operator.outcome import Outcome, condition, invalid, programmed, summary
+from bailiwick_operator.outcome import (
+    Outcome,
+    condition,
+    invalid,
+    programmed,
+    ready_of,
+    summary,
+)
 from bailiwick_operator.publish.acks import AckBoard, PodAck, Verdict, judge
 from bailiwick_operator.publish.hub import Hub, Published
 from bailiwick_operator.status import StatusWriter, generation_of, identity
+from bailiwick_operator.uses import of_quota, of_tenant
 from bailiwick_operator.vault.keeper import VaultKeeper
 from bailiwick_operator.world import BindingState, Broken, World
 
@@ -108,7 +116,11 @@ class Reconciler:
         await self._statuses.write(
             tenant,
             [*summary(tenant, outcomes, now=self._now()), *grants],
-            more={"namespaces": [outcome.status for outcome in outcomes]},
+            more={
+                "namespaces": [outcome.status for outcome in outcomes],
+                "ready": ready_of(tenant, self._world.pods),
+            },
+            rolled=of_tenant(tenant, self._acks.of),
             without=() if grants else (ConditionType.VAULT_GRANTED,),
         )
         pause = await self._departures(tenant)
@@ -245,8 +257,11 @@ class Reconciler:
                     accepted=accepted,
                     now=self._now(),
                 )
+            quota = resource if isinstance(resource, Quota) else None
             await self._statuses.write(
-                resource, [*shown, programmed(resource, accepted, verdict, now=self._now())]
+                resource,
+                [*shown, programmed(resource, accepted, verdict, now=self._now())],
+                rolled=of_quota(quota, self._acks.of(namespace).values()) if quota else None,
             )
 
     def _share(self, tenant: Tenant, namespace: str, said: Mapping[Ref, Condition]) -> None:

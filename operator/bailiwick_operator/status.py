@@ -12,9 +12,10 @@ from bailiwick_operator.api.v1alpha1 import Resource
 from bailiwick_operator.api.v1alpha1.base import Condition as ConditionModel
 from bailiwick_operator.compile.findings import Ref
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status, merge
-from bailiwick_operator.events import build_event
+from bailiwick_operator.events import build_event, build_threshold_event
 from bailiwick_operator.kube.kinds import EVENT, OURS
-from bailiwick_operator.kube.model import Kube, KubeError
+from bailiwick_operator.kube.model import Kube, KubeError, Manifest
+from bailiwick_operator.uses import Crossing, RollUp, crossings, status_of
 from bailiwick_operator.world import Broken
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,12 @@ class StatusWriter:
         *,
         more: Mapping[str, Any] | None = None,
         without: Collection[ConditionType] = (),
+        rolled: RollUp | None = None,
     ) -> bool:
         """Set these conditions and fields; false where the status says all of it already.
 
         Conditions of the types in `without` go: they are about something that is not asked for.
+        With `rolled` the use of limits is set too, and told where it came to a threshold.
         """
         ref, uid, generation, seen = _identity(resource)
         kind = KINDS[ref.kind]
@@ -60,8 +63,16 @@ class StatusWriter:
         new = tuple(one for one in old if one.type not in without)
         for condition in conditions:
             new = merge(new, condition)
+        crossed: list[Crossing] = []
+        use: Mapping[str, Any] = {}
+        if rolled is not None:
+            use = status_of(ref.kind, ref.name, rolled.uses, before=before, now=self._now())
+            crossed = crossings(
+                rolled.uses, thresholds=rolled.thresholds, before=before.get("use", ())
+            )
         status: dict[str, Any] = {
             **(more or {}),
+            **use,
             "observedGeneration": generation,
             "conditions": [condition.to_dict() for condition in new],
         }
@@ -86,6 +97,9 @@ class StatusWriter:
         version = str(answer.get("metadata", {}).get("resourceVersion", "0"))
         self._written[ref] = _Written(uid=uid, resource_version=int(version), status=status)
         await self._tell(ref, uid=uid, old=old, new=new)
+        for one in crossed:
+            event = build_threshold_event(ref, kind=kind, uid=uid, crossing=one, now=self._now())
+            await self._record(ref, event)
         return True
 
     def _latest(
@@ -115,11 +129,14 @@ class StatusWriter:
             event = build_event(
                 ref, kind=KINDS[ref.kind], uid=uid, condition=condition, now=self._now()
             )
-            try:
-                await self._kube.create(EVENT, event)
-            except KubeError as error:
-                # The status says it already; an Event is a courtesy.
-                log.warning("event not recorded resource=%s error=%r", ref, str(error))
+            await self._record(ref, event)
+
+    async def _record(self, ref: Ref, event: Manifest) -> None:
+        try:
+            await self._kube.create(EVENT, event)
+        except KubeError as error:
+            # The status says it already; an Event is a courtesy.
+            log.warning("event not recorded resource=%s error=%r", ref, str(error))
 
 
 def identity(resource: Resource | Broken) -> Ref:

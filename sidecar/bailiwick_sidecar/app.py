@@ -33,6 +33,7 @@ from bailiwick_sidecar.file_keys import FileKeys, NoKeys
 from bailiwick_sidecar.jwks.fetch import fetch
 from bailiwick_sidecar.jwks.store import KeySets
 from bailiwick_sidecar.keyring import Degraded, Keyring
+from bailiwick_sidecar.limit_use import LimitUse, LimitUses
 from bailiwick_sidecar.measured import measure
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
@@ -87,6 +88,7 @@ class Agent:
         self._link: EnvoyLink | None = None
         self._gate: Gate | None = None
         self._counting: Counting | None = None
+        self._uses: LimitUses | None = None
         self._started_at = now_ms()
         self._envoy_at: int | None = None
 
@@ -158,6 +160,7 @@ class Agent:
             ledger_failing=self._ledger.failing,
         )
         self._apply(first, engine)
+        self._uses = LimitUses(engine.all_states, clock=clock, monotonic=time.monotonic)
         measure(self._metrics, engine, accounting, self._ledger, self._store, clock=clock)
         self._metrics.watch_figures(self._keys.figures)
         self._metrics.watch_figures(counting.figures)
@@ -352,6 +355,13 @@ class Agent:
 
     def _counted_badly(self) -> tuple[Degraded, ...]:
         return self._counting.degraded() if self._counting is not None else ()
+
+    def _limit_uses(self) -> tuple[LimitUse, ...]:
+        """How far limits are used, as seen some seconds ago."""
+        desired = self._store.desired
+        if self._uses is None or desired is None:
+            return ()
+        return self._uses.seen(desired.config.time_zone)
 
     def _protocol(self, provider: str) -> str:
         desired = self._store.desired

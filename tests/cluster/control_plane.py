@@ -145,7 +145,14 @@ class ControlPlane:
         return path
 
     def request(
-        self, method: str, path: str, body: Any = None, *, token: str = ADMIN, kind: str = "json"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = ADMIN,
+        kind: str = "json",
+        accept: str = "application/json",
     ) -> Any:
         """One call, for tests' own hands; raises urllib's HTTPError."""
         request = urllib.request.Request(
@@ -154,6 +161,7 @@ class ControlPlane:
             data=None if body is None else json.dumps(body).encode(),
             headers={
                 "Authorization": f"Bearer {token}",
+                "Accept": accept,
                 "Content-Type": {
                     "json": "application/json",
                     "merge": "application/merge-patch+json",

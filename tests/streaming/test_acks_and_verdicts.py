@@ -94,7 +94,7 @@ def test_the_same_sequence_with_another_digest_is_another_config() -> None:
 def test_board_speaks_up_only_when_something_changed() -> None:
     """Repeating oneself wakes nobody; pods that are gone are forgotten."""
     woken: list[str] = []
-    board = AckBoard(changed=woken.append)
+    board = AckBoard(changed=woken.append, monotonic=lambda: 0.0)
 
     board.record(namespace="ns", uid="a", ack=serving(NEW))
     board.record(namespace="ns", uid="a", ack=serving(NEW))

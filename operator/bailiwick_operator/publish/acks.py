@@ -1,10 +1,10 @@
 """What each gateway pod said of the config it was sent, and what follows from it."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bailiwick_contract.v1.config_stream_pb2 import Ack, KeyState, TypeState
+from bailiwick_contract.v1.config_stream_pb2 import Ack, KeyState, LimitUse, TypeState
 from bailiwick_operator.conditions import Reason
 from bailiwick_operator.publish.hub import Version
 
@@ -15,8 +15,10 @@ LONGEST_MESSAGE = 1024
 """Characters of an error that are kept: it goes into a status that people read."""
 
 LONGEST_REASON = 64
-MOST_KEYS = 200
+MOST_KEYS = MOST_USES = 200
 """Of one pod's word."""
+LONGEST_ID = 253
+LONGEST_FIGURE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,19 @@ class KeyWord:
 
 
 @dataclass(frozen=True, slots=True)
+class UseWord:
+    """What a pod says of one limit's use: decimal strings, RFC 3339 or empty."""
+
+    limit: str
+    amount: str
+    used: str
+    left: str
+    percent: int
+    resets_at: str
+    exhausted_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class PodAck:
     """One pod's word on one config; `refused` is empty where it did not refuse."""
 
@@ -39,6 +54,8 @@ class PodAck:
     serving: bool
     refused: str
     keys: tuple[KeyWord, ...] = ()
+    uses: tuple[UseWord, ...] = field(default=(), compare=False)
+    """No news by itself: see `Uses`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +71,48 @@ class Verdict:
         return self.reason is Reason.PROGRAMMED
 
 
+ROLL_UP_S = 60.0
+"""Seconds between two roll-ups of one namespace's use."""
+SHARE_S = 0.1
+"""Seconds for each namespace there is: all together are rolled up ten times a second at most."""
+STEP = 5
+"""Percent."""
+PERIODIC = ("#tokensPerMonth", "#budgetDay", "#budgetMonth")
+
+
 class AckBoard:
     """The last word of each pod, by namespace and pod UID."""
 
-    def __init__(self, *, changed: Callable[[str], None]) -> None:
-        """Start empty; `changed` is called with a namespace in which a pod says something new."""
+    def __init__(self, *, changed: Callable[[str], None], monotonic: Callable[[], float]) -> None:
+        """Start empty; `changed` is called with a namespace in which a pod says something new.
+
+        `monotonic` (seconds) paces what is said of limits' use.
+        """
         self._changed = changed
+        self._monotonic = monotonic
+        self._rolled: dict[str, float] = {}
         self._acks: dict[str, dict[str, PodAck]] = {}
 
     def record(self, *, namespace: str, uid: str, ack: PodAck) -> None:
-        """Keep this pod's word; says so only where it differs from its last."""
+        """Keep this pod's word; says so only where it differs from its last.
+
+        Limits' use differs all the time: that is said once in a while, or where a limit of a day or
+        month came a step further.
+        """
         pods = self._acks.setdefault(namespace, {})
-        if pods.get(uid) != ack:
-            pods[uid] = ack
+        before = pods.get(uid)
+        pods[uid] = ack
+        if before != ack or self._due(namespace, before.uses if before else (), ack.uses):
+            self._rolled[namespace] = self._monotonic()
             self._changed(namespace)
+
+    def _due(self, namespace: str, before: tuple[UseWord, ...], after: tuple[UseWord, ...]) -> bool:
+        if before == after:
+            return False
+        pause = max(ROLL_UP_S, len(self._acks) * SHARE_S)
+        return self._monotonic() - self._rolled.get(namespace, -pause) >= pause or (
+            _steps(before) != _steps(after)
+        )
 
     def of(self, namespace: str) -> Mapping[str, PodAck]:
         """The last word of each pod of this namespace, by UID."""
@@ -80,6 +125,12 @@ class AckBoard:
             self._acks[namespace] = kept
         else:
             self._acks.pop(namespace, None)
+            self._rolled.pop(namespace, None)
+
+
+def _steps(uses: tuple[UseWord, ...]) -> dict[str, int]:
+    """How far the limits of days and months are, in steps that are each told at once."""
+    return {one.limit: one.percent // STEP for one in uses if one.limit.endswith(PERIODIC)}
 
 
 def read_ack(ack: Ack, *, pod: str) -> PodAck:
@@ -101,6 +152,7 @@ def read_ack(ack: Ack, *, pod: str) -> PodAck:
         serving=serving,
         refused="; ".join(refusals)[:LONGEST_MESSAGE],
         keys=tuple(_key_word(one) for one in ack.keys[:MOST_KEYS]),
+        uses=tuple(_use_word(one) for one in ack.limits[:MOST_USES]),
     )
 
 
@@ -112,6 +164,18 @@ def _key_word(said: KeyState) -> KeyWord:
         reason=said.reason[:LONGEST_REASON],
         since=said.since[:LONGEST_REASON],
         message=said.message[:LONGEST_MESSAGE],
+    )
+
+
+def _use_word(said: LimitUse) -> UseWord:
+    return UseWord(
+        limit=said.limit_id[:LONGEST_ID],
+        amount=said.amount[:LONGEST_FIGURE],
+        used=said.used[:LONGEST_FIGURE],
+        left=said.left[:LONGEST_FIGURE],
+        percent=said.percent,
+        resets_at=said.resets_at[:LONGEST_FIGURE],
+        exhausted_at=said.exhausted_at[:LONGEST_FIGURE],
     )
 
 

@@ -21,20 +21,40 @@ class ConfigUpdate(_message.Message):
     def __init__(self, contract_version: _Optional[int] = ..., sequence: _Optional[int] = ..., digest: _Optional[str] = ..., config: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("sequence", "digest", "types", "error", "pod", "keys")
+    __slots__ = ("sequence", "digest", "types", "error", "pod", "keys", "limits")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     POD_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     digest: str
     types: _containers.RepeatedCompositeFieldContainer[TypeState]
     error: str
     pod: PodIdentity
     keys: _containers.RepeatedCompositeFieldContainer[KeyState]
-    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ...) -> None: ...
+    limits: _containers.RepeatedCompositeFieldContainer[LimitUse]
+    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[LimitUse, _Mapping]]] = ...) -> None: ...
+
+class LimitUse(_message.Message):
+    __slots__ = ("limit_id", "amount", "used", "left", "percent", "resets_at", "exhausted_at")
+    LIMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    RESETS_AT_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTED_AT_FIELD_NUMBER: _ClassVar[int]
+    limit_id: str
+    amount: str
+    used: str
+    left: str
+    percent: int
+    resets_at: str
+    exhausted_at: str
+    def __init__(self, limit_id: _Optional[str] = ..., amount: _Optional[str] = ..., used: _Optional[str] = ..., left: _Optional[str] = ..., percent: _Optional[int] = ..., resets_at: _Optional[str] = ..., exhausted_at: _Optional[str] = ...) -> None: ...
 
 class KeyState(_message.Message):
     __slots__ = ("credential", "state", "reason", "since", "message")

@@ -10,6 +10,7 @@ import orjson
 from bailiwick_sidecar.config.files import replace_file
 from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.keyring import Degraded, KeyFact
+from bailiwick_sidecar.limit_use import LimitUse
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class Status:
     """What does not work though it is ready."""
     degraded: tuple[Degraded, ...] = ()
     """What it depends on and is not as it should be, and since when."""
+    limits: tuple[LimitUse, ...] = ()
+    """How far limits are used; told to the operator alone."""
     keys: tuple[KeyFact, ...] = ()
     """Which providers' keys want attention."""
 
@@ -47,6 +50,7 @@ class Status:
         warnings: tuple[str, ...],
         degraded: tuple[Degraded, ...] = (),
         keys: tuple[KeyFact, ...] = (),
+        limits: tuple[LimitUse, ...] = (),
     ) -> "Status":
         """The status of this process with this config store."""
         return cls(
@@ -60,6 +64,7 @@ class Status:
             warnings=warnings,
             degraded=degraded,
             keys=keys,
+            limits=limits,
         )
 
 

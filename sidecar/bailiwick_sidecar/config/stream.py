@@ -23,6 +23,7 @@ from bailiwick_contract.v1.config_stream_pb2 import (
     Ack,
     ConfigUpdate,
     KeyState,
+    LimitUse,
     PodIdentity,
     TypeState,
 )
@@ -31,6 +32,7 @@ from bailiwick_sidecar.config.mount import read_mount
 from bailiwick_sidecar.config.source import Update
 from bailiwick_sidecar.config.status import Status
 from bailiwick_sidecar.keyring import KeyFact, KeyTrouble
+from bailiwick_sidecar.limit_use import LimitUse as Use
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +223,7 @@ def acknowledgement(status: Status, *, digest: str, pod: PodIdentity) -> Ack:
     """
     word = Ack(sequence=status.sequence, digest=digest, pod=pod)
     word.keys.extend(_key_state(one) for one in status.keys[:MOST_KEYS])
+    word.limits.extend(_limit_use(one) for one in status.limits)
     if digest != status.desired:
         word.error = status.error[:LONGEST_ERROR]
         return word
@@ -241,6 +244,18 @@ def _key_state(fact: KeyFact) -> KeyState:
         reason=fact.reason,
         since=fact.since,
         message=fact.message[:LONGEST_ERROR],
+    )
+
+
+def _limit_use(use: Use) -> LimitUse:
+    return LimitUse(
+        limit_id=use.limit,
+        amount=use.amount,
+        used=use.used,
+        left=use.left,
+        percent=use.percent,
+        resets_at=use.resets_at,
+        exhausted_at=use.exhausted_at,
     )
 
 

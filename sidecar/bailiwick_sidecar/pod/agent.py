@@ -30,6 +30,7 @@ class PodAgent(Agent):
                 reasons=state.reasons,
                 warnings=state.warnings,
                 keys=self._keys.facts(),
+                limits=self._limit_uses(),
             )
         )
 

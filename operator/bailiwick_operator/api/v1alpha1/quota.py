@@ -16,7 +16,7 @@ from bailiwick_operator.api.v1alpha1.base import (
     Status,
 )
 from bailiwick_operator.api.v1alpha1.limits import Limits, Subject
-from bailiwick_operator.api.v1alpha1.scalars import Timestamp
+from bailiwick_operator.api.v1alpha1.use import LimitUse, UpdatedAt, Used
 
 
 class Mode(Enum):
@@ -45,21 +45,6 @@ class QuotaSpec(Model, frozen=True, kw_only=True):
     ] = Mode.ENFORCE
 
 
-class LimitUse(Model, frozen=True, kw_only=True):
-    """How much of one limit is used, rolled up slowly."""
-
-    name: Annotated[
-        str,
-        Meta(description="Field of spec.limits, such as tokensPerMinute.", max_length=63),
-    ]
-    limit: Annotated[str, Meta(description="The figure in force after ceilings.", max_length=32)]
-    used: Annotated[str, Meta(description="Settled and reserved.", max_length=32)]
-    left: Annotated[str, Meta(description="What is left, never below 0.", max_length=32)]
-    resets_at: Annotated[
-        Timestamp | None, Meta(description="When it would be unused if nothing else came.")
-    ] = None
-
-
 class QuotaStatus(Status, frozen=True, kw_only=True):
     """Use of the limits."""
 
@@ -73,9 +58,8 @@ class QuotaStatus(Status, frozen=True, kw_only=True):
             extra_json_schema=BY_NAME,
         ),
     ] = ()
-    updated_at: Annotated[Timestamp | None, Meta(description="When these figures were read.")] = (
-        None
-    )
+    used: Used = ""
+    updated_at: UpdatedAt = None
 
 
 class Quota(Model, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from bailiwick_operator.api.v1alpha1.serving import (
     OwnProviders,
     Residency,
 )
+from bailiwick_operator.api.v1alpha1.use import LimitUse, UpdatedAt, Used
 
 
 class UnpricedModels(Enum):
@@ -343,6 +344,19 @@ class TenantStatus(Status, frozen=True, kw_only=True):
             extra_json_schema=BY_NAME,
         ),
     ] = ()
+    ready: Annotated[
+        str, Meta(description="Gateway pods that are ready, of all: 1/1.", max_length=16)
+    ] = ""
+    use: Annotated[
+        tuple[LimitUse, ...],
+        Meta(
+            description="Use of its limits, ceilings and defaults; of each: the fullest counter.",
+            max_length=64,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()
+    used: Used = ""
+    updated_at: UpdatedAt = None
 
 
 class Tenant(Model, frozen=True, kw_only=True):
