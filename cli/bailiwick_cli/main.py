@@ -223,7 +223,13 @@ class AuthMethod(Enum):
 def vault_policy(
     tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
     *,
-    file: Paths,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("-f", "--file", help="A YAML file or a folder. Default: the cluster's."),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Context of the kubeconfig, where no file is given.")
+    ] = None,
     method: Annotated[
         AuthMethod, typer.Option(help="What is mounted at the tenant's vault.authMount.")
     ] = AuthMethod.KUBERNETES,
@@ -241,7 +247,8 @@ def vault_policy(
 
     options = PolicyOptions(
         tenant=tenant,
-        paths=tuple(file),
+        paths=tuple(file or ()),
+        kubectl=("--context", context) if context else (),
         trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
         remove=remove,
     )

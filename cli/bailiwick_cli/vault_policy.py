@@ -1,13 +1,16 @@
 """`bailiwick vault-policy`: what Vault has to be told of a tenant, as commands to run."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from bailiwick_cli.console import out
+from bailiwick_cli.console import err, out
 from bailiwick_cli.errors import FAILED
+from bailiwick_cli.kubectl import Kubectl, resources
 from bailiwick_cli.problems import show
-from bailiwick_cli.resources import check
+from bailiwick_cli.resources import Checked, check
 from bailiwick_contract.errors import BailiwickError
 from bailiwick_operator.vault.grant import Trust, commands, grant, removal
 
@@ -22,6 +25,8 @@ class PolicyOptions:
 
     tenant: str
     paths: tuple[Path, ...]
+    """Empty: what is in the cluster."""
+    kubectl: tuple[str, ...]
     trust: Trust
     remove: bool
 
@@ -33,20 +38,31 @@ def run(options: PolicyOptions) -> int:
         UnknownTenantError: the files have no such tenant.
         NothingToGrantError: it reads no key from Vault.
     """
-    checked = check(options.paths)
+    checked = check(options.paths) if options.paths else _cluster(Kubectl(options.kubectl))
     console = out()
     if checked.violations:
-        show(checked, console=console)
-        return FAILED
+        show(checked, console=err())
+        # In a cluster somebody else's mistake is no reason: what is wrong there is served nowhere.
+        if options.paths:
+            return FAILED
     configs = [one for one in checked.configs.values() if one.tenant == options.tenant]
     if not configs:
         raise UnknownTenantError(
-            f"tenant {options.tenant!r} is not in these files; they have"
+            f"tenant {options.tenant!r} is not there; there are:"
             f" {_listed({one.tenant for one in checked.configs.values()})}"
         )
     given = grant(configs, options.trust)
     console.out(removal(given) if options.remove else commands(given), highlight=False, end="")
     return 0
+
+
+def _cluster(kubectl: Kubectl) -> Checked:
+    """What the cluster has, looked at as files are."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cluster.yaml"
+        found = resources(kubectl)
+        path.write_text("\n---\n".join(json.dumps(one) for one in found), encoding="utf-8")
+        return check([path])
 
 
 def _listed(names: set[str]) -> str:

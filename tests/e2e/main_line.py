@@ -57,14 +57,12 @@ QUESTION = {
 }
 
 
-def rotate() -> str:
-    """What `bailiwick rotate acme` prints, with the rights of who runs the test."""
+def bailiwick(*arguments: str) -> str:
+    """What the command prints, with the rights of who runs the test."""
     kubectl = Path(program("KUBECTL", "kubectl"))
     environment = {**os.environ, "PATH": f"{kubectl.parent}:{os.environ['PATH']}"}
-    bailiwick = Path(sys.executable).with_name("bailiwick")
-    ran = subprocess.run(
-        [bailiwick, "rotate", "acme"], env=environment, capture_output=True, text=True, check=False
-    )
+    command = [Path(sys.executable).with_name("bailiwick"), *arguments]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -244,6 +242,7 @@ def test_the_operator_let_the_tenant_into_vault(cluster: Cluster) -> None:
     policy = in_vault(cluster, "vault policy read bailiwick-acme")
     paths = [line for line in policy.splitlines() if line.startswith("path")]
     assert paths == ['path "secret/data/llm/acme/openai" { capabilities = ["read"] }']
+    assert paths[0] in bailiwick("vault-policy", "acme")
 
 
 def test_applying_again_changes_nothing(cluster: Cluster) -> None:
@@ -338,7 +337,7 @@ def test_a_new_key_is_used_soon_after_a_notice(cluster: Cluster, story: Story) -
     """`bailiwick rotate` brings the new version without a restart; polling would take 30 s."""
     put_key(cluster, KEYS[1])
     began = time.monotonic()
-    told = rotate()
+    told = bailiwick("rotate", "acme")
     until(
         lambda: metrics(cluster),
         lambda seen: total(seen, "bailiwick_key_version", key=f"{KEY_PATH}#api_key") == 2,
@@ -358,7 +357,7 @@ def test_a_new_key_is_used_soon_after_a_notice(cluster: Cluster, story: Story) -
 def test_a_key_that_is_gone_is_said_on_the_route(cluster: Cluster, story: Story) -> None:
     """`Accepted=False/KeyMissing`, while its other backend serves; it ends when the key is back."""
     in_vault(cluster, f"vault kv delete {KEY_PATH}")
-    rotate()
+    bailiwick("rotate", "acme")
     for status in ("False", "True"):
         until(
             lambda: condition(
@@ -374,7 +373,7 @@ def test_a_key_that_is_gone_is_said_on_the_route(cluster: Cluster, story: Story)
         if status == "False":
             assert len(seen_by(cluster, "vllm")) == before + 1
             put_key(cluster, KEYS[1])
-            rotate()
+            bailiwick("rotate", "acme")
 
 
 def test_no_key_is_in_the_cluster(cluster: Cluster) -> None:

@@ -1,22 +1,16 @@
 """Telling the gateways of a cluster, through `kubectl` and with its user's own rights."""
 
 import json
-import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from bailiwick_cli.errors import CommandError
+from bailiwick_cli.kubectl import Kubectl
 from bailiwick_operator.compile.vault import ROTATE
 
 PAUSE_S: Final = 0.2
-KUBECTL_S: Final = 30
-
-
-class KubectlError(CommandError):
-    """`kubectl` is missing, or says no; the message has its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,33 +19,6 @@ class Taken:
 
     namespace: str
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Kubectl:
-    """How to run it."""
-
-    options: Sequence[str] = ()
-
-    def __call__(self, *arguments: str) -> str:
-        """What it prints; raises KubectlError with what it complains about."""
-        command = ["kubectl", *self.options, *arguments]
-        try:
-            ran = subprocess.run(  # noqa: S603 - arguments, no shell
-                command, capture_output=True, text=True, timeout=KUBECTL_S, check=False
-            )
-        except FileNotFoundError as error:
-            raise KubectlError(
-                "there is no kubectl on PATH: install it, or use --local for a running"
-                " `bailiwick up`"
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise KubectlError(f"kubectl did not answer within {KUBECTL_S} s") from error
-        if ran.returncode:
-            # The last line is for people, what comes before it are kubectl's own logs.
-            said = ran.stderr.strip().splitlines() or [f"it ended with {ran.returncode}"]
-            raise KubectlError(f"kubectl: {said[-1]}")
-        return ran.stdout
 
 
 def tell(tenant: str, *, kubectl: Kubectl, within: float) -> list[Taken]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from bailiwick_cli.console import note, show_table
+from bailiwick_cli.kubectl import Kubectl
 from bailiwick_cli.rotate import cluster, local
 
 
@@ -27,7 +28,7 @@ def run(options: RotateOptions) -> None:
     """
     if options.data_dir is None:
         taken = cluster.tell(
-            options.tenant, kubectl=cluster.Kubectl(options.kubectl), within=options.within
+            options.tenant, kubectl=Kubectl(options.kubectl), within=options.within
         )
         if not taken:
             note(f"Tenant {options.tenant} holds no namespace: there is nobody to tell.")
