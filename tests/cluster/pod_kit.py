@@ -47,6 +47,7 @@ class PodGateway(Gateway):
             "VAULT_METHOD": "jwt",
             "VAULT_TOKEN": str(folder / "vault.token"),
             "VAULT_POLL": "0.5",
+            "VAULT_MAX_AGE": "4",
         }
 
     def begin(self, operator: str) -> None:
