@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
@@ -30,6 +31,9 @@ from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.counting import Counted, Counting, now_ms, password_of
 from bailiwick_sidecar.envoy_process import envoy_started_at
 from bailiwick_sidecar.file_keys import FileKeys, NoKeys
+from bailiwick_sidecar.idempotency.keyfile import KeyFile
+from bailiwick_sidecar.idempotency.keys import KeyedCalls
+from bailiwick_sidecar.idempotency.model import MAX_ANSWER
 from bailiwick_sidecar.jwks.fetch import fetch
 from bailiwick_sidecar.jwks.store import KeySets
 from bailiwick_sidecar.keyring import Degraded, Keyring
@@ -87,6 +91,7 @@ class Agent:
         self._ledger = LateLedger()
         self._link: EnvoyLink | None = None
         self._gate: Gate | None = None
+        self._keyed: KeyedCalls | None = None
         self._counting: Counting | None = None
         self._uses: LimitUses | None = None
         self._started_at = now_ms()
@@ -145,10 +150,17 @@ class Agent:
                 lambda row, overshoot: self._metrics.ended(
                     row, overshoot=overshoot, currency=first.config.currency
                 ),
+                lambda row, _: self._keyed.row(row) if self._keyed is not None else None,
             ),
             witnesses=(self._witness,),
         )
         await accounting.recover()
+        keyed = self._keyed = KeyedCalls(
+            KeyFile(self.settings.idempotency, write=os.write),
+            clock=clock,
+            under_way=accounting.book.under_way,
+        )
+        keyed.recover()
         gate = self._gate = Gate(
             store=store,
             accounts=Books(accounting),
@@ -158,13 +170,16 @@ class Agent:
             watcher=self._metrics,
             lender=self._keys,
             ledger_failing=self._ledger.failing,
+            keyed=keyed,
         )
         self._apply(first, engine)
         self._uses = LimitUses(engine.all_states, clock=clock, monotonic=time.monotonic)
         measure(self._metrics, engine, accounting, self._ledger, self._store, clock=clock)
         self._metrics.watch_figures(self._keys.figures)
         self._metrics.watch_figures(counting.figures)
-        server = HttpServer(Front(gate, self._reasons), headers=AGENT_HEADER)
+        # The largest that comes is an answer to keep.
+        bounds = Bounds(body_bytes=MAX_ANSWER)
+        server = HttpServer(Front(gate, self._reasons), bounds=bounds, headers=AGENT_HEADER)
         await server.listen_unix(Path(AGENT_SOCKET))
         log.info("event=admission_open tenant=%s", first.config.tenant)
         try:
@@ -192,6 +207,7 @@ class Agent:
             # The ledger reads the journal to its end, which a closed journal does not have.
             await asyncio.to_thread(self._ledger.close)
             await accounting.close()
+            keyed.close()
             await counting.close()
             log.info("event=agent_stopped")
 
@@ -277,6 +293,8 @@ class Agent:
             return
         if record.id is not None and self._gate is not None:
             self._gate.calls.forget(record.id)
+            if self._keyed is not None:
+                self._keyed.ended(record.id)
         if record.c is not None and UNKNOWN_KEY in record.c:
             self._key_sets.unknown_key()
 
@@ -301,6 +319,8 @@ class Agent:
             engine.expire(now)
             if self._gate is not None:
                 self._gate.calls.sweep(now)
+            if self._keyed is not None:
+                self._keyed.sweep(now)
             self._write_status()
             await asyncio.sleep(UPKEEP_SECONDS)
 

@@ -39,7 +39,8 @@ class Settings:
     config: Path
     """The TenantConfig to serve, canonical bytes; its writer replaces it by rename."""
     state_dir: Path
-    """What outlives restarts: `config.acked`, `jwks/`, `journal/`, `ledger.db`. Of one gateway."""
+    """What outlives restarts: `config.acked`, `jwks/`, `journal/`, `idempotency/`,
+    `ledger.db`. Of one gateway."""
     listen_host: str
     listen_port: int
     """Where Envoy serves callers. The agent only tells Envoy so."""
@@ -62,6 +63,11 @@ class Settings:
     def journal(self) -> Path:
         """The journal's directory."""
         return self.state_dir / "journal"
+
+    @property
+    def idempotency(self) -> Path:
+        """The directory of hashes of idempotency keys."""
+        return self.state_dir / "idempotency"
 
     @property
     def ledger(self) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httptools
+from counting_shapes import JSON_ONLY, answer_of, cap_of, chunks_of, counted
 
 
 class Attempt:
@@ -146,7 +147,8 @@ class Provider:
     async def respond(self, connection: Connection, attempt: Attempt) -> None:
         body = json.loads(bytes(attempt.body))
         behave = directives(body, self.name)
-        prompt_tokens = count_prompt(body)
+        free = attempt.path.endswith("/moderations")
+        prompt_tokens = 0 if free else count_prompt(body)
         facts: dict[str, Any] = {
             "model": body.get("model"),
             "stream": bool(body.get("stream")),
@@ -170,39 +172,25 @@ class Provider:
             await connection.write(reply(facts["status"], json.dumps(error).encode(), extra))
             self.record(attempt, **facts, end="error")
             return
-        if attempt.path.endswith("/embeddings"):
-            usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
-            answer = {
-                "object": "list",
-                "model": body["model"],
-                "data": [{"object": "embedding", "index": 0, "embedding": [0.6, 0.8]}],
-                "usage": usage,
-            }
+        if attempt.path.endswith(JSON_ONLY):
+            facts["completion_tokens"] = counted(attempt.path, body)
+            answer = answer_of(attempt.path, body, facts)
+            if behave.get("usage") == "none":
+                answer.pop("usage", None)
             sent = await connection.write(reply(200, json.dumps(answer).encode()))
             self.record(attempt, **facts, end="complete" if sent else "caller_left")
             return
-        cap = body.get("max_completion_tokens") or body.get("max_tokens") or 64
-        tokens = min(int(behave.get("tokens", 5)), int(cap)) * int(body.get("n") or 1)
+        choices, cap = cap_of(attempt.path, body)
+        tokens = min(int(behave.get("tokens", 5)), cap) * choices
         if behave.get("ignore_cap"):
             tokens = int(behave["tokens"])
         facts["completion_tokens"] = tokens
         if body.get("stream"):
             await self.stream(connection, attempt, body, behave, facts)
             return
-        answer = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": body["model"],
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": " w" * tokens},
-                    "finish_reason": "stop",
-                }
-            ],
-            "usage": usage_of(facts),
-        }
+        answer = answer_of(attempt.path, body, facts)
+        if behave.get("size"):
+            answer["padding"] = "x" * int(behave["size"])
         if behave.get("usage") == "none":
             del answer["usage"]
         data = reply(200, json.dumps(answer).encode())
@@ -228,30 +216,24 @@ class Provider:
             b"transfer-encoding: chunked\r\nx-ratelimit-remaining-requests: 999\r\n\r\n"
         )
         alive = await connection.write(head)
-        include = bool((body.get("stream_options") or {}).get("include_usage"))
-        frame: dict[str, Any] = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": body["model"],
-        }
+        first, word, last = chunks_of(
+            attempt.path, body, facts, usage=behave.get("usage") != "none"
+        )
+        for event in first:
+            alive = alive and await connection.write(sse(event))
         for index in range(facts["completion_tokens"]):
             if behave.get("cut_after") is not None and index >= int(behave["cut_after"]):
                 connection.transport.close()
                 self.record(attempt, **facts, end="cut")
                 return
-            delta = {"index": 0, "delta": {"content": " w"}, "finish_reason": None}
-            event = {**frame, "choices": [delta]} | ({"usage": None} if include else {})
-            alive = alive and await connection.write(sse(event))
+            alive = alive and await connection.write(sse(word))
             alive = alive and await connection.pause(float(behave.get("chunk_delay", 0)))
             if not alive:
                 self.record(attempt, **facts, end="caller_left")
                 return
             facts["delivered"] += 1
-        last = {**frame, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-        await connection.write(sse(last))
-        if include and behave.get("usage") != "none":
-            await connection.write(sse({**frame, "choices": [], "usage": usage_of(facts)}))
+        for event in last:
+            await connection.write(sse(event))
         alive = await connection.write(chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
         self.record(attempt, **facts, end="complete" if alive else "caller_left")
 
@@ -269,7 +251,10 @@ class Provider:
 def directives(body: dict[str, Any], name: str) -> dict[str, Any]:
     """What the last message tells this provider to do."""
     messages = body.get("messages") or []
-    content = messages[-1].get("content") if messages else body.get("input")
+    content = messages[-1].get("content") if messages else None
+    content = next((c for c in (content, body.get("input"), body.get("prompt")) if c), None)
+    content = content[-1] if isinstance(content, list) else content
+    content = content.get("content") if isinstance(content, dict) else content
     try:
         told = json.loads(content) if isinstance(content, str) else {}
     except ValueError:
@@ -279,19 +264,9 @@ def directives(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 def count_prompt(body: dict[str, Any]) -> int:
     """This provider's token rule: one token for each started four bytes of text."""
-    messages = body.get("messages")
-    text = json.dumps(messages) if messages is not None else json.dumps(body.get("input"))
+    given = (body.get("messages"), body.get("input"), body.get("prompt"))
+    text = json.dumps(next((one for one in given if one is not None), None))
     return (len(text.encode()) + 3) // 4
-
-
-def usage_of(facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "prompt_tokens": facts["prompt_tokens"],
-        "completion_tokens": facts["completion_tokens"],
-        "total_tokens": facts["prompt_tokens"] + facts["completion_tokens"],
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-    }
 
 
 def reply(status: int, body: bytes, extra: bytes = b"") -> bytes:

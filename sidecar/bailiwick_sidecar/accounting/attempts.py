@@ -169,6 +169,10 @@ class AttemptBook:
         if end.id in self._open:
             self._request_ends.setdefault(end.id, (end, mark, self._clock() + GRACE_MS))
 
+    def under_way(self, stream_id: str) -> bool:
+        """True while an attempt of this request is open."""
+        return stream_id in self._open
+
     async def ended(self, key: AttemptKey, within: float) -> bool:
         """True as soon as the attempt has its row, False after `within` seconds without."""
         if not self._is_open(key):

@@ -13,6 +13,7 @@ from bailiwick_sidecar.admission.limits import rate_headers
 from bailiwick_sidecar.admission.plan import Exclusions, find_way, order
 from bailiwick_sidecar.admission.reserve import Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
+from bailiwick_sidecar.idempotency.admitting import seen_before
 from bailiwick_sidecar.quota.model import Caller
 
 PENDING_SECONDS: Final = 1.0
@@ -34,6 +35,10 @@ async def admit(gate: Gate, request: Request) -> Answer:
         route = way.name
         if way.pending:
             tables, way = await _settled(gate, ask.alias, team)
+        if ask.key is not None:
+            again = await seen_before(gate, request, tables=tables, who=identity, ask=ask, way=way)
+            if again is not None:
+                return again
         plan = await _plan(gate, tables, way, ask=ask, identity=identity)
         # Before anything is reserved: what can fail without a trace fails first.
         attempt = gate.attempt_headers(plan[0], (stream, 1))

@@ -1,5 +1,6 @@
 """What a call asks for: strict where it decides tokens, money or the ledger, silent elsewhere."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -34,6 +35,10 @@ class Ask(msgspec.Struct, frozen=True):
     drop: tuple[str, ...]
     protocol: str = "http"
     """How the caller asked: `http` or `grpc`."""
+    key: str | None = None
+    """The `Idempotency-Key`, where he sent one."""
+    call: str = ""
+    """With a key: a hash of what is asked."""
 
     def output_cap(self, *, route_max: int, route_default: int, model_max: int) -> int:
         """Output tokens per choice that a backend may be asked for; 0: none that a cap bounds.
@@ -80,6 +85,7 @@ def read(body: bytes, *, allowed_tags: Sequence[str], protocol: str = "http") ->
     if not said.keys() <= ORDINARY:
         refuse_unbillable(said, operation.own)
     what = operation.read(said)
+    key = said.get("key")
     tags = caller_tags(said.get("metadata"), said.get("tags"), allowed=allowed_tags)
     return Ask(
         operation=operation.name,
@@ -91,7 +97,15 @@ def read(body: bytes, *, allowed_tags: Sequence[str], protocol: str = "http") ->
         tags=tags,
         drop=("metadata", *what.drop) if "metadata" in said else what.drop,
         protocol=protocol,
+        key=key if isinstance(key, str) else None,
+        call=_call(operation.path, said) if key is not None else "",
     )
+
+
+def _call(path: str, said: Mapping[str, object]) -> str:
+    """A hash of the endpoint, the body's bytes and the tags header."""
+    whole = orjson.dumps([path, said.get("digest"), said.get("tags")])
+    return hashlib.sha256(whole).hexdigest()[:32]
 
 
 def _members(body: bytes) -> Mapping[str, object]:

@@ -119,6 +119,24 @@ CODES: Final[Mapping[str, Code]] = {
         " team for a price, or to set spec.unpricedModels of the Tenant to Allow.",
     ),
     "not_found": Code(404, INVALID, "There is nothing at {path}."),
+    "idempotency_in_flight": Code(
+        409,
+        INVALID,
+        "A call with this {param} is under way. Send it again in a second: it will be answered once"
+        " that call is.",
+    ),
+    "idempotency_mismatch": Code(
+        422,
+        INVALID,
+        "This {param} came with another call before: path, body or tags differ. Use a new key for a"
+        " new call.",
+    ),
+    "idempotency_not_replayable": Code(
+        422,
+        INVALID,
+        "The call with this {param} was made, and its answer is not kept: it was a stream, too"
+        " large, cut off, an hour ago, or before a restart. Use a new key to call again.",
+    ),
     # Limits
     "rate_limit_exceeded": Code(429, "requests", "{detail}"),
     "insufficient_quota": Code(429, "insufficient_quota", "{detail}"),

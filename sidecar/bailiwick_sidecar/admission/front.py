@@ -10,6 +10,7 @@ from bailiwick_sidecar.admission.errors import refused, shown
 from bailiwick_sidecar.admission.gate import Gate, stream_id
 from bailiwick_sidecar.admission.models import models
 from bailiwick_sidecar.admission.usage import usage
+from bailiwick_sidecar.idempotency.admitting import answered
 
 AGENT_HEADER: Final = b"x-bw-agent: 1\r\n"
 """On every answer: without it Envoy's Lua knows that the call failed on the way."""
@@ -21,9 +22,13 @@ Paths = Mapping[tuple[str, str], Callable[[Gate, Request], Awaitable[Answer]]]
 PATHS: Final[Paths] = {
     ("POST", "/admit"): admit,
     ("POST", "/attempt"): attempt,
+    ("POST", "/answer"): answered,
     ("GET", "/v1/models"): models,
     ("GET", "/v1/usage"): usage,
 }
+
+LEAVING: Final = frozenset({"/admit", "/attempt"})
+"""Whose answer lets an attempt leave."""
 
 
 class Front:
@@ -42,7 +47,7 @@ class Front:
         handler = PATHS.get((request.method, request.path))
         if handler is not None:
             answer = await handler(self._gate, request)
-            if request.method == "POST" and answer.status == OK and request.gone():
+            if request.path in LEAVING and answer.status == OK and request.gone():
                 await self._forget(request)
             return answer
         if request.path == "/readyz":
@@ -55,8 +60,10 @@ class Front:
         Envoy may have died with its question on the way. The attempt would then be younger than
         the next Envoy, and wait for a record until its deadline.
         """
-        number = int(request.headers.get("x-bw-attempt", "1"))
-        await self._gate.accounts.abandon((stream_id(request), number))
+        stream, number = stream_id(request), int(request.headers.get("x-bw-attempt", "1"))
+        await self._gate.accounts.abandon((stream, number))
+        if self._gate.keyed is not None and number == 1:
+            self._gate.keyed.release(stream)
 
 
 def ready_answer(reasons: tuple[str, ...]) -> Answer:

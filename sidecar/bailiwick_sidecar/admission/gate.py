@@ -14,6 +14,7 @@ from bailiwick_sidecar.admission.plan import Random
 from bailiwick_sidecar.admission.ports import Accounts, Watcher
 from bailiwick_sidecar.admission.reserve import Clock, Reserver, Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables
+from bailiwick_sidecar.idempotency.keys import KeyedCalls
 from bailiwick_sidecar.keyring import NO_LENDER, Lender, PlainLender
 from bailiwick_sidecar.quota.model import AttemptKey, Grant, QuotaStore
 from bailiwick_sidecar.secrets import Absent, KeySource, Secret
@@ -38,6 +39,8 @@ class Gate:
     """True at the agent's end: no further call is admitted."""
     ledger_failing: Callable[[], bool] = lambda: False
     calls: Calls = field(default_factory=Calls)
+    keyed: KeyedCalls | None = None
+    """Calls with an Idempotency-Key; without it the header says nothing."""
     lender: Lender = NO_LENDER
     """Hands keys to attempts; by default the source itself."""
     reserver: Reserver = field(init=False)

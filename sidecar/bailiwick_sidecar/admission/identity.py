@@ -135,6 +135,20 @@ class Callers:
         )
 
 
+def issuer_and_subject(payload: str) -> tuple[str, str]:
+    """`iss` and `sub` of a verified payload; empty where they are no texts.
+
+    Raises:
+        RefusedError: it is no payload.
+    """
+    claims = _claims(payload)
+    issuer, subject = claims.get("iss"), claims.get("sub")
+    return (
+        issuer if isinstance(issuer, str) else "",
+        subject if isinstance(subject, str) else "",
+    )
+
+
 def pointed(claims: Claims, name: str) -> object:
     """The claim's value: a top-level name, or a JSON pointer (RFC 6901) where it begins with "/".
 

@@ -22,7 +22,7 @@ from bailiwick_sidecar.llm_grpc.refusals import CLIENT_ERROR, refusal
 from bailiwick_sidecar.llm_grpc.rpc import Incoming, Open, Reply
 from bailiwick_sidecar.llm_grpc.status import OK, Code, Status, failure
 
-FORWARDED: Final = ("authorization", "x-bailiwick-tags", "x-request-id")
+FORWARDED: Final = ("authorization", "x-bailiwick-tags", "x-request-id", "idempotency-key")
 """What of a call's metadata goes on; the id is Envoy's own."""
 EVENT_STREAM: Final = "text/event-stream"
 MAX_ANSWER: Final = 64 * 1024 * 1024

@@ -52,5 +52,6 @@ function answers.pass(h, answer, text)
       headers[name] = value
     end
   end
+  if answer["x-bw-replay"] then headers["idempotent-replayed"] = "true" end
   answers.answer(h, headers, text or "")
 end

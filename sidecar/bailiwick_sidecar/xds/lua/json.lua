@@ -13,10 +13,12 @@ local byte, char, find, gsub, lower, sub = string.byte, string.char, string.find
 local floor, huge = math.floor, math.huge
 local concat = table.concat
 local band, bnot, bor, bxor, tobit = bit.band, bit.bnot, bit.bor, bit.bxor, bit.tobit
+local rshift, tohex = bit.rshift, bit.tohex
 
 local ffi = require("ffi")
 local cast = ffi.cast
 local chars, bytes, words = ffi.typeof("const char *"), ffi.typeof("const uint8_t *"), ffi.typeof("const int32_t *")
+local longs = ffi.typeof("const uint64_t *")
 
 local MAX_DEPTH = 64
 
@@ -362,6 +364,24 @@ end
 -- The raw bytes of a member's value; nil for no member.
 function json.raw(s, member)
   return member and sub(s, member[3], member[4])
+end
+
+-- 128 bits that tell one body of a caller from his others. Whoever finds two bodies alike has
+-- deceived nobody but himself: it is compared among one caller's calls under one key.
+function json.digest(s)
+  local w, n = cast(longs, cast(chars, s)), floor(#s / 8)
+  local a, b = 0xCBF29CE484222325ULL, 0x9E3779B97F4A7C15ULL
+  for k = 0, n - 1 do
+    a = bxor(a, w[k]) * 0x9FB21C651E98DF25ULL
+    a = bxor(a, rshift(a, 29))
+    b = bxor(b + w[k], rshift(b, 31)) * 0xD6E8FEB86659FD93ULL
+  end
+  for i = 8 * n + 1, #s do
+    a = bxor(a, byte(s, i)) * 0x100000001B3ULL
+    b = (b + byte(s, i)) * 0xFF51AFD7ED558CCDULL
+  end
+  a, b = bxor(a, #s) * 0xC4CEB9FE1A85EC53ULL, bxor(b, rshift(b, 33)) * 0xFF51AFD7ED558CCDULL
+  return tohex(bxor(a, rshift(a, 32))) .. tohex(bxor(b, rshift(b, 29)))
 end
 
 -- text as a JSON string; nil where it is no UTF-8.

@@ -146,7 +146,7 @@ local function particulars(out, path, body, found)
 end
 
 -- The body of POST /admit; nil and a reason where a member can't be passed on.
-local function question(path, size, body, found, dark, tags)
+local function question(path, size, body, found, dark, tags, key)
   local out = { '{"path":"' .. path .. '","size":' .. size .. ',"opaque":' .. (dark and "true" or "false") }
   for _, name in ipairs(DECISIVE) do
     local member = found[name]
@@ -166,6 +166,11 @@ local function question(path, size, body, found, dark, tags)
     local quoted = json.quote(tags)
     if not quoted then return nil, "The header x-bailiwick-tags is no UTF-8." end
     out[#out + 1] = ',"tags":' .. quoted
+  end
+  if key then
+    local quoted = json.quote(key)
+    if not quoted then return nil, "The header idempotency-key is no UTF-8." end
+    out[#out + 1] = ',"key":' .. quoted .. ',"digest":"' .. json.digest(body) .. '"'
   end
   out[#out + 1] = "}"
   return concat(out)
@@ -291,7 +296,7 @@ local function on_request(h)
     return answers.refuse(h, 413, "request_too_large", "The body is larger than 16 MiB.")
   end
   local id, token, tags = headers:get("x-request-id"), headers:get("x-bw-jwt"), headers:get("x-bailiwick-tags")
-  local protocol = headers:get("x-bw-protocol")
+  local protocol, key = headers:get("x-bw-protocol"), headers:get("idempotency-key")
   only(headers, PASSED)
   local buffer = h:body()
   local size = buffer and buffer:length() or 0
@@ -306,17 +311,18 @@ local function on_request(h)
     end
   end
   local text
-  text, reason = question(path, size, body, found, dark or made_elsewhere(body, found), tags)
+  text, reason = question(path, size, body, found, dark or made_elsewhere(body, found), tags, key)
   if not text then return answers.refuse(h, 400, "invalid_request", reason) end
   local answer, refusal = answers.ask(h, {
     [":path"] = "/admit", ["content-type"] = "application/json", ["x-bw-id"] = id, ["x-bw-jwt"] = token,
     ["x-bw-protocol"] = protocol,
   }, text)
   if not answer then return answers.unavailable(h) end
-  if answer[":status"] ~= "200" then return answers.pass(h, answer, refusal) end
+  if answer[":status"] ~= "200" or answer["x-bw-replay"] then return answers.pass(h, answer, refusal) end
   if not (found.model and answer["x-bw-route"] and answer["x-bw-plan"] and answer["x-bw-model"]) then
     error("admitted without model, route or plan")
   end
+  if key then h:streamInfo():dynamicMetadata():set("bailiwick", "key", id) end
   admitted(h, answer, path, body, found, order)
 end
 

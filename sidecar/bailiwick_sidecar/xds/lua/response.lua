@@ -5,6 +5,7 @@ local WHOLE_LIMIT = 4 * 1024 * 1024
 local TAIL = 64 * 1024
 local CARRY_LIMIT = 1024 * 1024
 local USAGE_LIMIT = 2048
+local KEPT_LIMIT = 1024 * 1024
 
 -- What a caller may see of the provider's headers.
 local SHOWN = {
@@ -41,7 +42,7 @@ local function last_usage(h, text, inside)
 end
 
 -- A JSON answer, usage anywhere in it; of one over 4 MiB only what stands near the end is read.
-local function unary(h)
+local function unary(h, key, status, media)
   local pieces, size, whole = {}, 0, true
   for chunk in h:bodyChunks() do
     local n = chunk:length()
@@ -58,6 +59,10 @@ local function unary(h)
   if whole then
     local found = json.scan(text)
     if found then note(h, found, text) end
+    -- The caller's last bytes wait until the answer is kept, so that he can have it again.
+    if key and #text <= KEPT_LIMIT then
+      answers.ask(h, { [":path"] = "/answer", ["content-type"] = media, ["x-bw-id"] = key, ["x-bw-status"] = status }, text)
+    end
   else
     last_usage(h, text)
   end
@@ -252,7 +257,7 @@ local function on_response(h)
     if hide then headers:remove("content-length") end
     stream(h, hide, mine.o == "response")
   else
-    unary(h)
+    unary(h, mine.key, status, media)
   end
   set(h, "done", 1)
 end
