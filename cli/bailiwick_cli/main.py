@@ -171,6 +171,17 @@ def validate(
     raise typer.Exit(check(tuple(file), as_json_text=output is ReportFormat.JSON))
 
 
+class Endpoint(Enum):
+    """Paths behind `/v1/`."""
+
+    CHAT = "chat/completions"
+    RESPONSES = "responses"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    MODERATIONS = "moderations"
+    IMAGES = "images/generations"
+
+
 @app.command()
 def explain(
     *,
@@ -187,6 +198,12 @@ def explain(
     input_bytes: Annotated[
         int, typer.Option(help="Size of the call's body, which bounds its input tokens.", min=1)
     ] = 1000,
+    endpoint: Annotated[
+        Endpoint, typer.Option(help="Which call it is: the path behind /v1/.")
+    ] = Endpoint.CHAT,
+    count: Annotated[
+        int, typer.Option("--count", help="Choices or images that it asks for (n).", min=1, max=128)
+    ] = 1,
     namespace: Annotated[
         str | None, typer.Option(help="Where the call is made, if the tenant has several.")
     ] = None,
@@ -206,6 +223,8 @@ def explain(
         model=model,
         tokens=tokens,
         size=input_bytes,
+        endpoint=endpoint.value,
+        count=count,
         namespace=namespace,
         as_json_text=output is ReportFormat.JSON,
     )

@@ -265,3 +265,34 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked", "output"),
+    [
+        ("chat/completions", {"count": 3}, 1500),
+        ("responses", {}, 500),
+        ("completions", {"count": 2}, 1000),
+        ("embeddings", {}, 0),
+        ("moderations", {}, 0),
+    ],
+)
+def test_each_endpoint_is_reserved_as_a_gateway_does(
+    tmp_path: Path, endpoint: str, asked: dict[str, Any], output: int
+) -> None:
+    """The output that its own cap and number of choices bound."""
+    said = explained(tmp_path, documents(), endpoint=endpoint, **asked)
+
+    assert (said.backends[0].reserved_output_tokens, said.output_tokens) == (output, output)
+    assert said.refused == ()
+
+
+def test_images_cost_each(tmp_path: Path) -> None:
+    """A price per image stands beside the tokens' prices, for as many as are asked for."""
+    found = documents()
+    for one_model in one(found, "ClusterModelProvider", "openai-eu")["spec"]["models"]:
+        one_model["price"] |= {"perImage": "0.04", "perRequest": "0.01"}
+
+    said = explained(tmp_path, found, endpoint="images/generations", tokens=None, count=3)
+
+    assert (said.backends[0].per_call, said.backends[0].reserved_output_tokens) == ("0.13", 0)

@@ -15,7 +15,7 @@ from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.body import read
 from bailiwick_sidecar.admission.errors import CODES
 from bailiwick_sidecar.admission.identity import Identity
-from bailiwick_sidecar.admission.operations.chat import CHAT
+from bailiwick_sidecar.admission.operations import OPERATIONS
 from bailiwick_sidecar.admission.reserve import Wanted
 from bailiwick_sidecar.admission.tables import Place, Tables, Way, live, tables
 from bailiwick_sidecar.quota.limits import CompiledLimits
@@ -78,7 +78,7 @@ class _Case:
             cost_center=identity.cost_center,
             route=way.name,
             max_attempts=way.max_attempts,
-            output_tokens=max((wanted[place.code].cap for place in ordered), default=0),
+            output_tokens=max((intents[place.code].output_bound for place in ordered), default=0),
             backends=tuple(
                 self._backend(place, intents[place.code], left_out[place.code], usable)
                 for place in ordered
@@ -157,14 +157,16 @@ class _Case:
             )
 
     def _wanted(self, way: Way, place: Place, identity: Identity) -> Wanted:
+        operation = OPERATIONS[f"/v1/{self.asked.endpoint}"]
         said: dict[str, object] = {
-            "path": CHAT.path,
+            "path": operation.path,
             "size": self.asked.size,
             "opaque": False,
             "model": self.asked.model,
+            "n": self.asked.count,
         }
         if self.asked.tokens is not None:
-            said["max_completion_tokens"] = self.asked.tokens
+            said[operation.read({}).cap_field] = self.asked.tokens
         ask = read(json.dumps(said).encode(), allowed_tags=())
         return Wanted(("explained", 1), identity, ask, way, place)
 
@@ -230,6 +232,7 @@ class _Case:
             price_source=intent.price_source,
             input_per_million=decimal_string(intent.rates[0] * PER_MILLION) if priced else "",
             output_per_million=decimal_string(intent.rates[2] * PER_MILLION) if priced else "",
+            per_call=decimal_string(intent.rates[6]) if priced else "",
             reserved_input_tokens=intent.input_bound,
             reserved_output_tokens=intent.output_bound,
             reserved_cost=decimal_string(intent.cost_bound),

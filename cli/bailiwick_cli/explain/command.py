@@ -36,6 +36,8 @@ class ExplainOptions:
     size: int
     namespace: str | None
     as_json_text: bool
+    endpoint: str = "chat/completions"
+    count: int = 1
 
 
 def run(options: ExplainOptions) -> int:
@@ -53,6 +55,8 @@ def run(options: ExplainOptions) -> int:
         model=options.model,
         tokens=options.tokens,
         size=options.size,
+        endpoint=options.endpoint,
+        count=options.count,
     )
     explanation = explain(config, asked, now=int(time.time() * 1000))
     if options.as_json_text:

@@ -7,7 +7,10 @@ from bailiwick_cli.explain.written import Written
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call. `size` is its body in bytes; `tokens` its output cap, None where it says none."""
+    """One call. `size` is its body in bytes; `tokens` its output cap, None where it says none.
+
+    `endpoint` is the path behind `/v1/`, `count` how many choices or images it asks for.
+    """
 
     team: str
     project: str
@@ -15,6 +18,8 @@ class Asked:
     model: str
     tokens: int | None
     size: int
+    endpoint: str = "chat/completions"
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Backend:
     price_source: str
     input_per_million: str
     output_per_million: str
+    per_call: str
+    """What the call costs beside its tokens: its price per request, and its images'."""
     reserved_input_tokens: int
     reserved_output_tokens: int
     reserved_cost: str

@@ -55,14 +55,16 @@ def _opening(explanation: Explanation) -> Iterator[Text]:
 
 def _cost(explanation: Explanation) -> Iterator[Text]:
     asked = explanation.asked
+    wanted = None if asked.tokens is None else asked.tokens * asked.count
     said = "as asked for"
-    if asked.tokens is None:
+    if wanted is None:
         said = "by default"
-    elif explanation.output_tokens != asked.tokens:
-        said = f"capped, {asked.tokens} asked for"
-    yield _pair(
-        "call", f"{asked.size} bytes in, {explanation.output_tokens} output tokens ({said})"
-    )
+    elif explanation.output_tokens != wanted:
+        said = f"capped, {wanted} asked for"
+    output = explanation.output_tokens
+    tokens = f"{output} output tokens ({said})" if output else "no output tokens"
+    many = f", {asked.count} wanted" if asked.count > 1 else ""
+    yield _pair("call", f"/v1/{asked.endpoint}: {asked.size} bytes in, {tokens}{many}")
     usable = sum(backend.left_out is None for backend in explanation.backends)
     tries = min(explanation.max_attempts, usable)
     yield _pair(
@@ -73,13 +75,14 @@ def _cost(explanation: Explanation) -> Iterator[Text]:
 def _backends(explanation: Explanation) -> Table:
     table = _table(
         "backend", "priority", "share", "tier", "region", "provider", "model", "price source",
-        "in/M", "out/M", "reserves", "at most",
+        "in/M", "out/M", "a call", "reserves", "at most",
     )  # fmt: skip
     for backend in explanation.backends:
         table.add_row(
             backend.name, str(backend.priority), _share(backend), backend.tier, backend.region,
             backend.provider, backend.model, backend.price_source or "unpriced",
             backend.input_per_million or NONE, backend.output_per_million or NONE,
+            backend.per_call or NONE,
             f"{backend.reserved_input_tokens}+{backend.reserved_output_tokens}",
             f"{backend.reserved_cost} {explanation.currency}",
         )  # fmt: skip
