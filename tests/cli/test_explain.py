@@ -291,7 +291,10 @@ def test_images_cost_each(tmp_path: Path) -> None:
     """A price per image stands beside the tokens' prices, for as many as are asked for."""
     found = documents()
     for one_model in one(found, "ClusterModelProvider", "openai-eu")["spec"]["models"]:
-        one_model["price"] |= {"perImage": "0.04", "perRequest": "0.01"}
+        one_model["price"] = {
+            "inputPerMillion": "1", "outputPerMillion": "1", "perImage": "0.04",
+            "perRequest": "0.01",
+        }  # fmt: skip
 
     said = explained(tmp_path, found, endpoint="images/generations", tokens=None, count=3)
 
