@@ -263,10 +263,18 @@ def test_what_was_printed_is_taken_over_and_another_tenants_is_not(
 
 
 def test_what_the_operator_may_not_do_is_said(admin: HvacVaultAdmin, server: VaultServer) -> None:
-    """A role outside its own policy, and a Vault that is away."""
-    configs = [config("acme-a", "llm/acme/a", role="root-like")]
+    """A role that is not its own, a policy of its own that does not let it, a Vault away."""
+    for changes, words in (
+        ({"role": "root-like"}, "begins with bailiwick-"),
+        ({"role": ".."}, "begins with bailiwick-"),
+        ({"authMount": "jwt/../../sys"}, "not the operator's to write"),
+    ):
+        configs = [config("acme-a", "llm/acme/a", **changes)]
+        with pytest.raises(VaultRefusesError, match=words):
+            apply(admin, grant(configs, Trust(method="jwt")))
+    server.write(f"sys/policies/acl/{ADMIN}", {"policy": "# nothing"}, method="PUT")
     with pytest.raises(VaultRefusesError, match="permission denied"):
-        apply(admin, grant(configs, Trust(method="jwt")))
+        apply(admin, acme())
     server.kill()
     with pytest.raises(VaultAdminError, match="cannot be used"):
         apply(admin, acme())

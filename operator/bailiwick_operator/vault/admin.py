@@ -92,6 +92,11 @@ class HvacVaultAdmin:
 
     def apply(self, given: Grant, *, cluster: str, shrink: bool) -> bool:
         """Have this policy and role."""
+        if not given.role.startswith(PREFIX) or ".." in given.auth_mount.split("/"):
+            raise VaultRefusesError(
+                f"role {given.role!r} at {given.auth_mount} is not the operator's to write: with"
+                f" vault.manage a Tenant's vault.role begins with {PREFIX}"
+            )
         mark = Mark(cluster, given.tenant, given.auth_mount)
         return self._within_session(lambda vault: _apply(vault, given, mark, shrink=shrink))
 
