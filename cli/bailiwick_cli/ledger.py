@@ -24,12 +24,12 @@ from bailiwick_sidecar.ledger.queries import (
     FILE_NAME,
     Entry,
     Group,
-    existing,
     export,
     moment,
     show,
     top,
 )
+from bailiwick_sidecar.ledger.reading import existing
 from bailiwick_sidecar.ledger.rendering import csv_lines, json_list, record
 
 GROUP_COLUMNS = (
@@ -62,6 +62,7 @@ class Question:
     until: str | None = None
     time_zone: str | None = None
     equal: Mapping[str, str | None] = field(default_factory=dict)
+    adjusted: bool = True
 
     def ledgers(self, data: DataDir) -> tuple[Path, ...]:
         """The files to read; none where gateways served but were never called.
@@ -126,7 +127,14 @@ def show_top(question: Question, *, by: str, limit: int) -> None:
     zone = question.zone(data)
     filters = question.filters(zone, now=time.time())
     keys = [key.strip() for key in by.split(",")]
-    groups = top(question.ledgers(data), by=keys, filters=filters, limit=limit, zone=zone)
+    groups = top(
+        question.ledgers(data),
+        by=keys,
+        filters=filters,
+        limit=limit,
+        zone=zone,
+        adjusted=question.adjusted,
+    )
     if question.output == "table":
         _table(groups, (*keys, *GROUP_COLUMNS))
     else:
@@ -139,7 +147,9 @@ def show_request(question: Question, *, request_id: str) -> None:
     Raises:
         QuestionError: no ledger here knows the request.
     """
-    entries = show(question.ledgers(existing_dir(question.data_dir)), request_id)
+    entries = show(
+        question.ledgers(existing_dir(question.data_dir)), request_id, adjusted=question.adjusted
+    )
     if not entries:
         raise QuestionError(
             f"no attempt of request {request_id!r} is in the ledger: check the id "
@@ -152,7 +162,8 @@ def export_rows(question: Question) -> None:
     """One row per attempt is on stdout."""
     data = existing_dir(question.data_dir)
     filters = question.filters(question.zone(data), now=time.time())
-    _entries(export(question.ledgers(data), filters=filters), output=question.output)
+    entries = export(question.ledgers(data), filters=filters, adjusted=question.adjusted)
+    _entries(entries, output=question.output)
 
 
 def _entries(entries: Iterable[Entry], *, output: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bailiwick_cli.charging.commands import add_commands
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 from bailiwick_cli.errors import FAILED
 from bailiwick_contract.errors import BailiwickError
@@ -24,6 +25,7 @@ ledger = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(ledger, name="ledger")
+add_commands(ledger)
 
 Paths = Annotated[
     list[Path],
@@ -344,6 +346,7 @@ Zone = Annotated[
     typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
 ]
 Format = Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")]
+AsWritten = Annotated[bool, typer.Option("--as-written", help="Leave out what was adjusted later.")]
 
 
 @ledger.command()
@@ -367,6 +370,7 @@ def top(
     state: State = None,
     time_zone: Zone = None,
     output: Format = TableFormat.TABLE,
+    as_written: AsWritten = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Sums of cost, tokens and attempts, the dearest first."""
@@ -387,6 +391,7 @@ def top(
             "provider": provider,
             "state": state,
         },
+        adjusted=not as_written,
     )
     show_top(question, by=by, limit=limit)
 
@@ -397,12 +402,18 @@ def show(
     *,
     namespace: Namespaces = None,
     output: Format = TableFormat.TABLE,
+    as_written: AsWritten = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Every attempt of one request."""
     from bailiwick_cli.ledger import Question, show_request
 
-    question = Question(data_dir=data_dir, output=output.value, namespaces=tuple(namespace or ()))
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        adjusted=not as_written,
+    )
     show_request(question, request_id=request_id)
 
 
@@ -420,6 +431,7 @@ def export(
     state: State = None,
     time_zone: Zone = None,
     output: Format = TableFormat.JSON,
+    as_written: AsWritten = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """One row per upstream attempt, oldest first."""
@@ -440,6 +452,7 @@ def export(
             "provider": provider,
             "state": state,
         },
+        adjusted=not as_written,
     )
     export_rows(question)
 

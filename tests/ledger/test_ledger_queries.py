@@ -14,7 +14,8 @@ from accounting.samples import START, intent, row
 from bailiwick_sidecar.accounting.model import Row, RowState, Usage
 from bailiwick_sidecar.ledger.errors import LedgerUnreadableError, QueryError
 from bailiwick_sidecar.ledger.filters import Filters
-from bailiwick_sidecar.ledger.queries import existing, export, moment, show, top
+from bailiwick_sidecar.ledger.queries import export, moment, show, top
+from bailiwick_sidecar.ledger.reading import existing
 from bailiwick_sidecar.ledger.rendering import csv_lines, json_list
 from bailiwick_sidecar.ledger.rows import Owner
 from bailiwick_sidecar.ledger.store import SqliteLedger

@@ -29,8 +29,10 @@ BY: Final = (
     "reason",
     "price_source",
     "day",
+    "month",
 )
 """What rows can be grouped by, beside `tag:NAME`."""
+CALENDAR: Final = ("day", "month")
 _TAG: Final = re.compile(r"tag:([A-Za-z0-9][A-Za-z0-9_.-]{0,63})")
 
 
@@ -67,12 +69,12 @@ EVERYTHING: Final = Filters()
 
 
 def group_column(by: str) -> ColumnElement[Any]:
-    """The expression to group by; for `day` the quarter of an hour, to be folded into days.
+    """The expression to group by; for `day` and `month` the quarter of an hour, to be folded.
 
     Raises:
         QueryError: rows can't be grouped by this.
     """
-    if by == "day":
+    if by in CALENDAR:
         return attempts.c.admitted_at // QUARTER
     if found := _TAG.fullmatch(by):
         return func.coalesce(attempts.c.tags[found[1]].as_string(), "")

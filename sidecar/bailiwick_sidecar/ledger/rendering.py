@@ -42,13 +42,14 @@ def csv_lines(answers: Iterable[Entry | Group]) -> Iterator[str]:
         found = record(answer)
         if names is None:
             names = list(found)
-            yield _line(map(_cell, names))
-        yield _line(_cell(found[name]) for name in names)
+            yield _line(map(cell, names))
+        yield _line(cell(found[name]) for name in names)
     if names is None:
         yield _line(name.name for name in fields(Entry))
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """The value as a cell of CSV that no spreadsheet runs."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):

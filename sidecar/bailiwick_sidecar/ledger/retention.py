@@ -8,10 +8,19 @@ import contextlib
 import sqlite3
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Final
+
+from sqlalchemy.schema import CreateTable
 
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError
-from bailiwick_sidecar.ledger.schema import SQLITE_TRIGGERS
+from bailiwick_sidecar.ledger.schema import SQLITE_TRIGGERS, adjustments
 from bailiwick_sidecar.ledger.store import BUSY_SECONDS
+
+_ORPHANS: Final = """
+DELETE FROM adjustments WHERE NOT EXISTS (
+    SELECT 1 FROM attempts WHERE attempts.tenant = adjustments.tenant
+    AND attempts.stream_id = adjustments.stream_id AND attempts.attempt = adjustments.attempt
+)"""
 
 
 def kept_since(now: datetime, *, days: int, zone: tzinfo) -> datetime:
@@ -37,10 +46,13 @@ def forget(path: Path, *, before: datetime) -> int:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
             connection.isolation_level = None
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DROP TRIGGER IF EXISTS attempts_no_delete")
+            connection.execute(str(CreateTable(adjustments, if_not_exists=True)))
+            for table in ("attempts", "adjustments"):
+                connection.execute(f"DROP TRIGGER IF EXISTS {table}_no_delete")
             gone = connection.execute(
                 "DELETE FROM attempts WHERE admitted_at < ?", (int(before.timestamp() * 1000),)
             ).rowcount
+            connection.execute(_ORPHANS)
             for trigger in SQLITE_TRIGGERS:
                 connection.execute(trigger)
             connection.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""The ledger's table, for SQLite and PostgreSQL alike.
+"""The ledger's tables, for SQLite and PostgreSQL alike.
 
 Rows are only ever added. Times are ms since the epoch, durations ms. `cost` is the exact decimal;
 `cost_micro` and `cost_rest` are the same amount as whole millionths and the picounits left over,
@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION: Final = 1
+"""Goes up where an older release could no longer write rows; a further table does not count."""
 MICRO: Final = 10**6
 """Picounits in a millionth."""
 
@@ -73,6 +74,30 @@ attempts = Table(
     Index("attempts_by_time", "tenant", "admitted_at"),
 )
 
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("tenant", String, nullable=False),
+    Column("stream_id", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("note", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("price_source", String, nullable=False),
+    Column("price_version", String, nullable=False),
+    Column("cost", String, nullable=False),
+    Column("cost_micro", BigInteger, nullable=False),
+    Column("cost_rest", BigInteger, nullable=False),
+    Column("delta", String, nullable=False),
+    PrimaryKeyConstraint("tenant", "stream_id", "attempt", "revision"),
+)
+"""What was found out about a row later. Revisions of a row count from 1; the last one holds, and
+says the row's state, tokens, cost and price in full; `delta` is what it changed of the cost."""
+
 SQLITE_TRIGGERS: Final = (
     """CREATE TRIGGER IF NOT EXISTS attempts_no_update BEFORE UPDATE ON attempts
        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no row is changed'); END""",
@@ -83,4 +108,13 @@ SQLITE_TRIGGERS: Final = (
        WHEN EXISTS (SELECT 1 FROM attempts WHERE tenant = NEW.tenant
                     AND stream_id = NEW.stream_id AND attempt = NEW.attempt)
        BEGIN SELECT RAISE(IGNORE); END""",
+    """CREATE TRIGGER IF NOT EXISTS adjustments_no_update BEFORE UPDATE ON adjustments
+       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no adjustment is changed'); END""",
+    """CREATE TRIGGER IF NOT EXISTS adjustments_no_delete BEFORE DELETE ON adjustments
+       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: no adjustment is deleted'); END""",
+    """CREATE TRIGGER IF NOT EXISTS adjustments_no_replace BEFORE INSERT ON adjustments
+       WHEN EXISTS (SELECT 1 FROM adjustments WHERE tenant = NEW.tenant
+                    AND stream_id = NEW.stream_id AND attempt = NEW.attempt
+                    AND revision = NEW.revision)
+       BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: this revision is there'); END""",
 )

@@ -1,0 +1,111 @@
+"""Options and help of the ledger's commands about money. The work is imported when asked for."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bailiwick_cli.datadir import DEFAULT_DATA_DIR
+
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
+]
+From = Annotated[
+    str, typer.Option("--from", help="A date, an RFC 3339 time, or an age: admitted then or later.")
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", help="Like --from: admitted before that; of a date, before it begins."),
+]
+Zone = Annotated[
+    str | None,
+    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
+]
+Files = Annotated[
+    list[Path],
+    typer.Option("-f", "--file", help="A YAML file or a folder of them; may be repeated."),
+]
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", help="Where `up` keeps everything that it writes.")
+]
+
+
+class Form(Enum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+Output = Annotated[Form, typer.Option("--output", "--format", "-o", help="table, csv or json.")]
+
+
+def add_commands(ledger: typer.Typer) -> None:
+    """`bailiwick ledger` has the commands about money."""
+    ledger.command()(report)
+    ledger.command()(rerate)
+
+
+def report(
+    *,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="What to sum by: cost-center, team, project, user, model, provider, namespace,"
+            " route, day, month, tag:NAME, …; or several of them."
+        ),
+    ] = "cost-center",
+    since: From,
+    until: To = None,
+    namespace: Namespaces = None,
+    as_written: Annotated[
+        bool, typer.Option("--as-written", help="Leave out what was adjusted later.")
+    ] = False,
+    time_zone: Zone = None,
+    output: Output = Form.TABLE,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Who is charged what: exact sums of a period, with totals and shares."""
+    from bailiwick_cli.charging.report import show_report
+    from bailiwick_cli.ledger import Question
+
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        since=since,
+        until=until,
+        time_zone=time_zone,
+    )
+    show_report(question, by=by, adjusted=not as_written)
+
+
+def rerate(
+    *,
+    file: Files,
+    since: From,
+    until: To = None,
+    namespace: Namespaces = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
+    ] = False,
+    time_zone: Zone = None,
+    output: Output = Form.TABLE,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Rate a period again with corrected prices; what differs is written beside the rows."""
+    from bailiwick_cli.charging.rerate import show_rerating
+    from bailiwick_cli.ledger import Question
+
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        since=since,
+        until=until,
+        time_zone=time_zone,
+    )
+    show_rerating(question, files=file, dry_run=dry_run)

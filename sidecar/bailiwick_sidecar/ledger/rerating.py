@@ -1,0 +1,167 @@
+"""Rows rated again with the prices that should have held at their admission.
+
+Nothing is rewritten: where the cost differs an adjustment says so, and where it does not there is
+none, so that a second run finds nothing to do.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping
+
+from bailiwick_contract import rating
+from bailiwick_contract.rating import Price, PriceList
+from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
+from bailiwick_sidecar.accounting.model import Usage
+from bailiwick_sidecar.ledger.adjusted import with_revisions
+from bailiwick_sidecar.ledger.adjusting import RERATED, Adjustment, Standing
+from bailiwick_sidecar.ledger.errors import QueryError
+from bailiwick_sidecar.ledger.filters import Filters
+from bailiwick_sidecar.ledger.reading import opened
+
+OK: Final = range(200, 300)
+IMAGES: Final = "image_generation"
+PriceLists = Mapping[tuple[str, str], PriceList]
+"""By provider and model, as ledger rows name them."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Rows of one provider and model. Money in picounits."""
+
+    rows: int = 0
+    changed: int = 0
+    unpriced: int = 0
+    """Left as they were: no price held then, or the model is in no route any more."""
+    images: int = 0
+    """Left as they were: how many images they were is not on the row."""
+    reconciled: int = 0
+    """Left as they were: an invoice has decided."""
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(slots=True)
+class Rerating:
+    """What a period costs with other prices."""
+
+    adjustments: list[Adjustment] = field(default_factory=list)
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+
+
+def price_lists(config: TenantConfig) -> PriceLists:
+    """The prices of every model that the config routes to."""
+    return {
+        (backend.provider, backend.model): PriceList(backend.prices)
+        for route in config.routes
+        for backend in route.backends
+    }
+
+
+def version(price: Price) -> str:
+    """Twelve hex digits that change with anything in the price but its name."""
+    said = f"{price.since} {price.rates} {price.per_image}"
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def rerate_file(
+    path: Path, config: TenantConfig, *, filters: Filters, made_at: int, into: Rerating
+) -> list[Adjustment]:
+    """What has to be adjusted in this ledger file, also counted in `into`.
+
+    Raises:
+        LedgerUnreadableError: it can't be read.
+        QueryError: its rows are in another currency, or another tenant's.
+    """
+    with opened(path) as connection:
+        found = list(rerate(connection, config, filters=filters, made_at=made_at, into=into))
+    into.adjustments.extend(found)
+    return found
+
+
+def rerate(
+    connection: Connection,
+    config: TenantConfig,
+    *,
+    filters: Filters,
+    made_at: int,
+    into: Rerating,
+) -> Iterator[Adjustment]:
+    """As `rerate_file`, for any database."""
+    prices = price_lists(config)
+    query, _ = with_revisions()
+    for row in connection.execution_options(yield_per=1000).execute(filters.applied(query)):
+        found = row._mapping  # noqa: SLF001 - the documented way to a row's columns by name
+        _check_owner(found, config)
+        tally = into.tallies.setdefault((found["provider"], found["model"]), Tally())
+        standing = Standing.of(found)
+        tally.rows += 1
+        tally.before += standing.cost
+        after = _rated_again(found, standing, prices, tally)
+        tally.after += after.cost
+        if after.cost != standing.cost:
+            tally.changed += 1
+            yield Adjustment(standing, after, made_at, RERATED, "")
+
+
+def rerated_cost(row: RowMapping, standing: Standing, price: Price) -> int:
+    """What the row costs at this price, in picounits, by the rules that it was settled with.
+
+    What stands for a whole reservation (unknown rows, estimates of unary calls and of answers
+    whose record was lost) costs the most that such an attempt could.
+    """
+    if standing.state == "void" or (row["status"] and row["status"] not in OK):
+        return 0
+    whole = not row["stream"] or row["reason"] == "record_lost"
+    if standing.state == "unknown" or (standing.state == "estimated" and whole):
+        return rating.upper_bound(
+            price.rates,
+            input_bound=standing.input_tokens,
+            output_bound=standing.output_tokens,
+        )
+    used = Usage(
+        input=standing.input_tokens,
+        output=standing.output_tokens,
+        cached_input=row["cached_input_tokens"],
+        cache_write=row["cache_write_tokens"],
+        audio_input=row["audio_input_tokens"],
+        audio_output=row["audio_output_tokens"],
+    )
+    return rating.cost(price.rates, used)
+
+
+def _rated_again(row: RowMapping, standing: Standing, prices: PriceLists, tally: Tally) -> Standing:
+    if row["new_reason"] == "reconciled":
+        tally.reconciled += 1
+        return standing
+    listed = prices.get((row["provider"], row["model"]))
+    price = listed.at(row["admitted_at"]) if listed else None
+    if price is None:
+        tally.unpriced += 1
+        return standing
+    if row["operation"] == IMAGES and standing.cost:
+        tally.images += 1
+        return standing
+    return replace(
+        standing,
+        revision=standing.revision + 1,
+        price_source=price.source,
+        price_version=version(price),
+        cost=rerated_cost(row, standing, price),
+    )
+
+
+def _check_owner(row: RowMapping, config: TenantConfig) -> None:
+    if row["tenant"] != config.tenant:
+        raise QueryError(
+            f"the ledger has rows of tenant {row['tenant']!r}, the files make this namespace "
+            f"{config.tenant!r}'s: give the files that it was served with"
+        )
+    if row["currency"] != config.currency:
+        raise QueryError(
+            f"the ledger has rows in {row['currency']}, the tenant's money is {config.currency} "
+            "now; there are no exchange rates: choose a period in one currency with --from and --to"
+        )
