@@ -459,8 +459,13 @@ def export(
 
 def main() -> None:
     """Run the command; a BailiwickError becomes its message and exit code 1."""
+    run_app(app)
+
+
+def run_app(command: typer.Typer, *, name: str | None = None) -> None:
+    """Run it; a BailiwickError becomes its message and exit code 1."""
     try:
-        app()
+        command(prog_name=name)
     except BailiwickError as error:
         from bailiwick_cli.console import say_error
 

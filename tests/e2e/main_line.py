@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.client import Cluster, CommandError, condition, program, repository, until
+from e2e.client import Cluster, CommandError, condition, program, repository, run, until
 from e2e.conftest import Story
 from e2e.vaulted import ADDRESS, KEY_PATH, VAULT, in_vault, put_key, set_up
 from e2e.vaulted import manifests as vault_manifests
@@ -109,6 +109,14 @@ def used(printed: str) -> dict[str, str]:
         said, at = decoder.raw_decode(printed, at + len(printed[at:]) - len(printed[at:].lstrip()))
         found = said.get("usage", found)
     return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def plugin(*arguments: str) -> str:
+    """What `kubectl bailiwick` prints; kubectl finds it on PATH."""
+    folder = Path(sys.executable).parent
+    kubectl = program("KUBECTL", "kubectl")
+    path = f"{folder}:{Path(kubectl).parent}:{os.environ['PATH']}"
+    return run("env", f"PATH={path}", kubectl, "bailiwick", *arguments)
 
 
 def settled_as(
@@ -475,6 +483,44 @@ def test_a_changed_route_changes_the_calls(cluster: Cluster, story: Story) -> No
     assert answer["status"] == 200, answer
     assert len(seen_by(cluster, "vllm")) == before + 1
     assert seen_by(cluster, "vllm")[-1]["model"] == "qwen3-30b"
+
+
+def test_the_plugin_says_how_it_stands(cluster: Cluster) -> None:
+    """`kubectl bailiwick`: status, explain, use of limits, and a token that the gateway takes."""
+    said = until(
+        lambda: plugin("status", "acme"),
+        lambda seen: "yes" in seen,
+        what="a status without trouble",
+    )
+    assert TENANT_NAMESPACE in said
+    assert "1/1" in said
+    explained = plugin("explain", "--tenant=acme", "--team=search", "--model=fast", "--format=json")
+    assert json.loads(explained)["allowed"] is True
+    used = until(
+        lambda: plugin("quota", f"--namespace={TENANT_NAMESPACE}"),
+        lambda seen: "each-user" in seen,
+        what="the Quotas' use",
+        seconds=120,
+    )
+    assert "tokensPerMonth" in used
+    assert "limits#budgetMonth" in plugin("usage", "acme")
+    with pytest.raises(CommandError, match="no Tenant binds"):
+        plugin("token", f"{TENANT_NAMESPACE}/stranger")
+    token = plugin("token", f"{TENANT_NAMESPACE}/ranking-api", "--duration=10m").strip()
+    answer = cluster(
+        "exec",
+        f"--namespace={TENANT_NAMESPACE}",
+        "deployment/stranger",
+        "--",
+        "python",
+        "-c",
+        "import sys, urllib.request as r;"
+        "q = r.Request(sys.argv[1], headers={'authorization': 'Bearer ' + sys.argv[2]});"
+        "print(r.urlopen(q, timeout=10).read().decode())",
+        f"http://bailiwick.{TENANT_NAMESPACE}.svc/v1/models",
+        token,
+    )
+    assert "fast" in {one["id"] for one in json.loads(answer)["data"]}
 
 
 def test_a_deleted_tenant_leaves_nothing(cluster: Cluster, story: Story) -> None:

@@ -1,0 +1,1 @@
+"""What the command asks of a cluster, through `kubectl` and with its user's own rights."""
