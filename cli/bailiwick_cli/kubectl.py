@@ -45,6 +45,15 @@ class Kubectl:
             raise KubectlError(f"kubectl: {said[-1]}")
         return ran.stdout
 
+    def items(self, *arguments: str) -> list[dict[str, Any]]:
+        """The objects that `kubectl get` finds.
+
+        Raises:
+            KubectlError: it says no, or the cluster has no such kind.
+        """
+        found: list[dict[str, Any]] = json.loads(self("get", *arguments, "-o", "json"))["items"]
+        return found
+
 
 def resources(kubectl: Kubectl) -> list[dict[str, Any]]:
     """Everything of Bailiwick that people wrote into the cluster, as they wrote it.
@@ -53,14 +62,13 @@ def resources(kubectl: Kubectl) -> list[dict[str, Any]]:
         KubectlError: this user may not read all of it.
     """
     names = ",".join(f"{kind}.bailiwick.dev" for kind in KINDS)
-    items = json.loads(kubectl("get", names, "--all-namespaces", "-o", "json"))["items"]
-    return [_as_written(one) for one in items]
+    return [_as_written(one) for one in kubectl.items(names, "--all-namespaces")]
 
 
 def _as_written(item: dict[str, Any]) -> dict[str, Any]:
     metadata = {
         key: value
         for key, value in item["metadata"].items()
-        if key in ("name", "namespace", "labels", "annotations")
+        if key in ("name", "namespace", "labels", "annotations", "creationTimestamp")
     }
     return {key: item[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": metadata}

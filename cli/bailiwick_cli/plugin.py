@@ -7,7 +7,7 @@ import typer
 from bailiwick_cli.main import AuthMethod, ReportFormat, run_app
 
 if TYPE_CHECKING:
-    from bailiwick_cli.cluster.kubectl import Kubectl
+    from bailiwick_cli.kubectl import Kubectl
 
 app = typer.Typer(
     name="kubectl bailiwick",
@@ -150,22 +150,21 @@ def vault_policy(
     context: Context = None,
 ) -> None:
     """Print the Vault commands that let a tenant's gateways read exactly its keys."""
-    from bailiwick_cli.cluster.resources import written
     from bailiwick_cli.vault_policy import PolicyOptions, run
     from bailiwick_operator.vault.grant import Trust
 
-    with written(_kubectl(context)) as file:
-        options = PolicyOptions(
-            tenant=tenant,
-            paths=(file,),
-            trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
-            remove=remove,
-        )
-        raise typer.Exit(run(options))
+    options = PolicyOptions(
+        tenant=tenant,
+        paths=(),
+        kubectl=("--context", context) if context else (),
+        trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
+        remove=remove,
+    )
+    raise typer.Exit(run(options))
 
 
 def _kubectl(context: str | None) -> "Kubectl":
-    from bailiwick_cli.cluster.kubectl import Kubectl
+    from bailiwick_cli.kubectl import Kubectl
 
     return Kubectl(("--context", context) if context else ())
 

@@ -1,14 +1,13 @@
 """`bailiwick vault-policy`: what Vault has to be told of a tenant, as commands to run."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from bailiwick_cli.cluster.resources import written
 from bailiwick_cli.console import err, out
 from bailiwick_cli.errors import FAILED
-from bailiwick_cli.kubectl import Kubectl, resources
+from bailiwick_cli.kubectl import Kubectl
 from bailiwick_cli.problems import show
 from bailiwick_cli.resources import Checked, check
 from bailiwick_contract.errors import BailiwickError
@@ -58,11 +57,8 @@ def run(options: PolicyOptions) -> int:
 
 def _cluster(kubectl: Kubectl) -> Checked:
     """What the cluster has, looked at as files are."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "cluster.yaml"
-        found = resources(kubectl)
-        path.write_text("\n---\n".join(json.dumps(one) for one in found), encoding="utf-8")
-        return check([path])
+    with written(kubectl) as file:
+        return check([file])
 
 
 def _listed(names: set[str]) -> str:

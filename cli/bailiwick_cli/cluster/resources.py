@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Final
 
-from bailiwick_cli.cluster.kubectl import Kubectl
+from bailiwick_cli.kubectl import Kubectl, resources
 
 PLATFORM: Final = "tenants,clustermodelproviders,pricebooks"
 TENANT_TEAMS: Final = "modelroutes,modelquotas,modelproviders"
@@ -26,17 +26,8 @@ def written(kubectl: Kubectl) -> Iterator[Path]:
     Raises:
         KubectlError: they can't be read; the message has kubectl's words.
     """
-    found = kubectl.items(kinds(PLATFORM)) + kubectl.items(kinds(TENANT_TEAMS), "--all-namespaces")
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         file = Path(folder) / "cluster.yaml"
-        document = {"apiVersion": "v1", "kind": "List", "items": [_applied(one) for one in found]}
-        file.write_text(json.dumps(document))
+        document = {"apiVersion": "v1", "kind": "List", "items": resources(kubectl)}
+        file.write_text(json.dumps(document), encoding="utf-8")
         yield file
-
-
-def _applied(body: dict[str, Any]) -> dict[str, Any]:
-    """Without what the API server and the operator added."""
-    kept = ("name", "namespace", "creationTimestamp")
-    metadata = {key: body["metadata"][key] for key in kept if key in body["metadata"]}
-    bare = {key: value for key, value in body.items() if key != "status"}
-    return {**bare, "metadata": metadata}

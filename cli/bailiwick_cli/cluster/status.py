@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from bailiwick_cli.cluster.kubectl import Kubectl
 from bailiwick_cli.cluster.resources import PLATFORM, TENANT_TEAMS, kinds
 from bailiwick_cli.console import note, out, show_table
 from bailiwick_cli.errors import FAILED, CommandError
+from bailiwick_cli.kubectl import Kubectl
 
 GOOD: Final = {
     "Accepted": "True",

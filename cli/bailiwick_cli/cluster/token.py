@@ -1,8 +1,8 @@
 """`kubectl bailiwick token`: a token with which a bound service account calls its gateway."""
 
-from bailiwick_cli.cluster.kubectl import Kubectl
 from bailiwick_cli.cluster.resources import kinds
 from bailiwick_cli.errors import CommandError
+from bailiwick_cli.kubectl import Kubectl
 
 
 def create(kubectl: Kubectl, account: str, duration: str) -> str:

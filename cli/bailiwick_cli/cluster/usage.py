@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from bailiwick_cli.cluster.kubectl import Kubectl
 from bailiwick_cli.cluster.resources import kinds
 from bailiwick_cli.console import note, show_table
 from bailiwick_cli.errors import CommandError
+from bailiwick_cli.kubectl import Kubectl
 
 Body = Mapping[str, Any]
 FULL: Final = 100

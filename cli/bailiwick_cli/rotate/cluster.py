@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bailiwick_cli.cluster.kubectl import Kubectl
 from bailiwick_cli.errors import CommandError
 from bailiwick_cli.kubectl import Kubectl
 from bailiwick_operator.compile.vault import ROTATE

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bailiwick_cli.cluster.kubectl import Kubectl
 from bailiwick_cli.console import note, show_table
 from bailiwick_cli.kubectl import Kubectl
 from bailiwick_cli.rotate import cluster, local
