@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test e2e rotation fuzz faults bench lint format lock venv clean
+.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -16,6 +16,7 @@ PORT ?= 8080
 METRICS_PORT ?= 9090
 N ?= 1000000
 SEED ?= 1
+DIST ?= dist
 export PYTHON
 
 help:  ## Show what there is to do.
@@ -41,6 +42,23 @@ e2e: $(STAMP)  ## The main line on the test cluster that KUBECONFIG names: docs/
 	@[ -n "$${KUBECONFIG:-}" ] || { echo "e2e: set KUBECONFIG to that of a cluster for tests"; exit 1; }
 	@[ "$${E2E_IMAGES:-}" = loaded ] || tests/e2e/images
 	@.venv/bin/python -m pytest tests/e2e/main_line.py -x -v -s $(ARGS)
+
+manifests:  ## Plain YAML for kubectl, without Helm on the cluster: make manifests VALUES=values.yaml
+	@command -v "$${HELM:-helm}" >/dev/null || { \
+	  echo "manifests: helm is not on PATH: install Helm 3.13 or newer, or name it with HELM=…" >&2; exit 1; }
+	@mkdir -p $(DIST)
+	@{ printf '%s\n' 'apiVersion: v1' 'kind: Namespace' 'metadata: {name: bailiwick-system}'; \
+	  "$${HELM:-helm}" template bailiwick helm/bailiwick --namespace bailiwick-system --skip-tests \
+	    $(addprefix --values ,$(VALUES)) $(ARGS); \
+	  } >$(DIST)/.bailiwick.yaml || { rm -f $(DIST)/.bailiwick.yaml; exit 1; }
+	@mv $(DIST)/.bailiwick.yaml $(DIST)/bailiwick.yaml
+	@echo "$(DIST)/bailiwick.yaml: kubectl apply --server-side -f $(DIST)/bailiwick.yaml"
+
+sbom: $(STAMP)  ## What each image is made of, as CycloneDX: dist/*.cdx.json.
+	@mkdir -p $(DIST)
+	@.venv/bin/python requirements/sbom.py requirements/operator.lock >$(DIST)/bailiwick-operator.cdx.json
+	@.venv/bin/python requirements/sbom.py requirements/sidecar.lock >$(DIST)/bailiwick-gateway.cdx.json
+	@ls -1 $(DIST)/*.cdx.json
 
 rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minute.
 	@echo "A real Vault, Envoy and agent; about a minute and a half …"
@@ -93,5 +111,5 @@ lock:  ## Pin all dependencies anew: make lock UPGRADE=--upgrade
 	  requirements/services.in --output-file requirements/services.lock
 
 clean:  ## Remove .venv, caches and local data.
-	@rm -rf .venv .bailiwick .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .bailiwick dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
