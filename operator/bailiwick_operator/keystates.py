@@ -1,6 +1,6 @@
 """What gateways say of providers' keys, as conditions of the routes that need them. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -40,7 +40,7 @@ _OF_THE_SOURCE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    backend: str
+    where: str
     word: KeyWord
     pod: str
 
@@ -64,9 +64,9 @@ def of_route(
     troubles = _troubles([(one.name, one.provider) for one in route.backends], config, acks)
     missing = [one for one in troubles if one.word.state == KeyState.STATE_MISSING]
     if missing:
-        words = "; ".join(f"backend {one.backend}: {one.word.message}" for one in missing)
-        without = {one.backend for one in missing}
-        rest = [one.name for one in route.backends if one.name not in without]
+        words = "; ".join(f"{one.where}: {one.word.message}" for one in missing)
+        without = {one.where for one in missing}
+        rest = [one.name for one in route.backends if f"backend {one.name}" not in without]
         serving = f" Meanwhile {', '.join(rest)} serves." if rest else ""
         accepted = replace(
             accepted,
@@ -75,6 +75,22 @@ def of_route(
             message=f"{words}.{serving}",
         )
     return [accepted, _degraded(troubles, accepted, now)]
+
+
+def of_namespaces(
+    acks: Mapping[str, Iterable[PodAck]], *, accepted: Condition, now: datetime
+) -> Condition:
+    """`Degraded` of the Tenant: what its gateways say, by namespace, of any key but a missing one.
+
+    A key that is missing is a mistake in a resource, which says so itself.
+    """
+    found: dict[tuple[str, tuple[str, str, str], int], _Trouble] = {}
+    for namespace in sorted(acks):
+        for ack in sorted(acks[namespace], key=lambda one: one.pod):
+            for word in ack.keys:
+                trouble = _Trouble(f"namespace {namespace}", word, ack.pod)
+                found.setdefault((namespace, word.key, word.state), trouble)
+    return _degraded(list(found.values()), accepted, now)
 
 
 def _troubles(
@@ -90,19 +106,20 @@ def _troubles(
         for word in ack.keys:
             for backend, provider in backends:
                 if keys.get(provider) == word.key:
-                    found.setdefault((backend, word.state), _Trouble(backend, word, ack.pod))
+                    trouble = _Trouble(f"backend {backend}", word, ack.pod)
+                    found.setdefault((backend, word.state), trouble)
     return list(found.values())
 
 
 def _degraded(troubles: Sequence[_Trouble], like: Condition, now: datetime) -> Condition:
     ranked = sorted(
         (one for one in troubles if one.word.state in WORST_FIRST),
-        key=lambda one: (WORST_FIRST.index(one.word.state), one.backend),
+        key=lambda one: (WORST_FIRST.index(one.word.state), one.where),
     )
     if not ranked:
         return _healthy(like, now)
     lines = [
-        f"backend {one.backend}: {one.word.message} (since {one.word.since}, says {one.pod})"
+        f"{one.where}: {one.word.message} (since {one.word.since}, says {one.pod})"
         for one in ranked
     ]
     return Condition(

@@ -23,7 +23,7 @@ from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
 from bailiwick_operator.granting import Granting
 from bailiwick_operator.keys import Key, KeyKind, namespace_key
-from bailiwick_operator.keystates import of_route
+from bailiwick_operator.keystates import of_namespaces, of_route
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import Kube, KubeError
 from bailiwick_operator.opinions import Opinions
@@ -112,10 +112,12 @@ class Reconciler:
             await self._statuses.write(tenant, [invalid(tenant, now=self._now())])
             return math.inf
         outcomes = [await self._namespace(tenant, claim.name) for claim in tenant.spec.namespaces]
+        said = summary(tenant, outcomes, now=self._now())
+        told = {one.namespace: self._acks.of(one.namespace).values() for one in outcomes}
         grants = self._granting.ask(tenant, outcomes, now=self._now())
         await self._statuses.write(
             tenant,
-            [*summary(tenant, outcomes, now=self._now()), *grants],
+            [*said, of_namespaces(told, accepted=said[0], now=self._now()), *grants],
             more={
                 "namespaces": [outcome.status for outcome in outcomes],
                 "ready": ready_of(tenant, self._world.pods),
@@ -133,7 +135,7 @@ class Reconciler:
     async def _namespace(self, tenant: Tenant, namespace: str) -> Outcome:
         inputs = gather(self._world, tenant, namespace, surroundings=self._surroundings())
         result = self._compile(inputs, self._now())
-        accepted = result.conditions[_ref(tenant)]
+        accepted = result.conditions[identity(tenant)]
         state = self._world.namespace(namespace)
         if state is None or state.terminating:
             what = "does not exist" if state is None else "is being deleted"
@@ -396,7 +398,3 @@ class Reconciler:
             return 2.0
         self._hub.drop(namespace)
         return None
-
-
-def _ref(tenant: Tenant) -> Ref:
-    return Ref(kind="Tenant", namespace="", name=tenant.metadata.name)

@@ -50,6 +50,7 @@ def test_a_key_that_is_missing_then_denied_then_there(control_plane: ControlPlan
                 await agent.say(word(agent.word, KeyState.STATE_REVOKED, "CredentialRevoked"))
                 await until_says(plane, route, "Accepted", "True", "Accepted")
                 await until_says(plane, route, "Degraded", "True", "CredentialRevoked")
+                await until_says(plane, made[0], "Degraded", "True", "CredentialRevoked")
                 found = await asyncio.to_thread(plane.request, "GET", path_of(route))
                 assert "since 2026-01-01" in conditions(found)["Degraded"]["message"]
 

@@ -9,7 +9,7 @@ from google.protobuf.json_format import ParseDict
 from bailiwick_contract.v1.config_stream_pb2 import Ack, KeyState, PodIdentity
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
-from bailiwick_operator.keystates import of_route
+from bailiwick_operator.keystates import of_namespaces, of_route
 from bailiwick_operator.publish.acks import PodAck, read_ack
 from bailiwick_sidecar.config.status import Status as AgentStatus
 from bailiwick_sidecar.config.stream import acknowledgement
@@ -111,6 +111,27 @@ def test_the_worst_of_several_gives_the_reason() -> None:
 
     assert found["Degraded"].reason is Reason.VAULT_SEALED
     assert found["Degraded"].message.count("words") == 2
+
+
+def test_the_tenant_hears_of_every_key_of_every_namespace() -> None:
+    """Also of one that no route needs; once for all pods; a missing one is no news here."""
+    acks = {
+        "prod": [
+            said(fact("b", KeyTrouble.AGING)),
+            said(fact("b", KeyTrouble.AGING), pod="pod-b"),
+            said(fact("a", KeyTrouble.MISSING)),
+        ],
+        "dev": [said(fact("store", KeyTrouble.KEPT, "VaultSealed"))],
+    }
+    found = of_namespaces(acks, accepted=accepted(), now=NOW)
+    healthy = of_namespaces({"prod": acks["prod"][2:]}, accepted=accepted(), now=NOW)
+
+    assert (found.status, found.reason) == (Status.TRUE, Reason.VAULT_SEALED)
+    assert found.message == (
+        "namespace dev: words (since 2025-12-31, says pod-a);"
+        " namespace prod: words (since 2025-12-31, says pod-a)."
+    )
+    assert (healthy.status, healthy.reason) == (Status.FALSE, Reason.HEALTHY)
 
 
 def test_a_route_that_was_refused_keeps_its_own_reason() -> None:
