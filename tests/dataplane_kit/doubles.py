@@ -46,6 +46,7 @@ class StubAgent:
         self.asked: list[Received] = []
         self.on_admit: Callable[[Received], Reply] = lambda _: deny(500, "unset")
         self.on_attempt: Callable[[Received], Reply] = lambda _: deny(500, "unset")
+        self.on_answer: Callable[[Received], Reply] = lambda _: Reply(200, {"x-bw-agent": "1"})
         self.server = Http1Server(self._answer)
 
     def admissions(self) -> list[dict[str, Any]]:
@@ -59,6 +60,8 @@ class StubAgent:
             return _marked(reply, reply.headers.get("x-bw-plan", "").split(",")[0])
         if request.path == "/attempt":
             return _marked(self.on_attempt(request), request.headers["x-bw-backend"])
+        if request.path == "/answer":
+            return self.on_answer(request)
         if request.path == "/readyz":
             return Reply(200, {"x-bw-agent": "1"}, b"ready")
         body = json.dumps({"path": request.path}).encode()

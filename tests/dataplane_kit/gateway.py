@@ -183,8 +183,9 @@ class Gateway:
     ) -> list[dict[str, Any]]:
         """What Envoy wrote to the usage log."""
         path = self.directory / "usage.log"
-        lines = path.read_text().splitlines() if path.exists() else []
-        found = [json.loads(line) for line in lines]
+        text = path.read_text() if path.exists() else ""
+        # What Envoy is about to write has no newline yet.
+        found = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return [
             one
             for one in found

@@ -7,6 +7,7 @@ import pytest
 from dataplane_kit import configs
 from dataplane_kit.doubles import completion, deny
 from dataplane_kit.gateway import Gateway
+from dataplane_kit.http1 import Reply
 
 
 def two_backends(gateway: Gateway) -> configs.TenantConfig:
@@ -29,6 +30,7 @@ def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
     shared_gateway.agent.asked.clear()
     shared_gateway.agent.on_admit = lambda _: deny(500, "unset")
     shared_gateway.agent.on_attempt = lambda _: deny(500, "unset")
+    shared_gateway.agent.on_answer = lambda _: Reply(200, {"x-bw-agent": "1"})
     for provider in shared_gateway.providers:
         provider.received.clear()
         provider.on_call = lambda _: completion()

@@ -85,7 +85,7 @@ def test_the_table_says_where_it_serves(serving: Any) -> None:
     ]
     assert line.split() == [
         "demo", "demo", serving.url(), f"http://127.0.0.1:{serving.metrics_port}/metrics",
-        "echo,", "embedding,", "fallback,", "slow", "serving",
+        "echo,", "embedding,", "fallback,", "image,", "picture,", "slow", "serving",
     ]  # fmt: skip
 
 

@@ -41,8 +41,16 @@ local function last_usage(h, text, inside)
   end
 end
 
+-- Has the agent keep the whole answer of a call with a key. What of it Envoy holds at this moment
+-- goes to the caller afterwards: who has it all can have it again.
+local function keep(h, keyed, text)
+  answers.ask(h, {
+    [":path"] = "/answer", ["content-type"] = keyed.media, ["x-bw-id"] = keyed.id, ["x-bw-status"] = keyed.status,
+  }, text)
+end
+
 -- A JSON answer, usage anywhere in it; of one over 4 MiB only what stands near the end is read.
-local function unary(h, key, status, media)
+local function unary(h, keyed)
   local pieces, size, whole = {}, 0, true
   for chunk in h:bodyChunks() do
     local n = chunk:length()
@@ -53,16 +61,18 @@ local function unary(h, key, status, media)
         pieces = { sub(concat(pieces), -TAIL) }
         size, whole = #pieces[1], false
       end
+      -- The caller takes these bytes for the last; Envoy learns that only by an empty chunk.
+      if keyed and size == keyed.length then
+        keep(h, keyed, concat(pieces))
+        keyed = nil
+      end
     end
   end
   local text = concat(pieces)
   if whole then
     local found = json.scan(text)
     if found then note(h, found, text) end
-    -- The caller's last bytes wait until the answer is kept, so that he can have it again.
-    if key and #text <= KEPT_LIMIT then
-      answers.ask(h, { [":path"] = "/answer", ["content-type"] = media, ["x-bw-id"] = key, ["x-bw-status"] = status }, text)
-    end
+    if keyed and #text <= KEPT_LIMIT then keep(h, keyed, text) end
   else
     last_usage(h, text)
   end
@@ -257,7 +267,12 @@ local function on_response(h)
     if hide then headers:remove("content-length") end
     stream(h, hide, mine.o == "response")
   else
-    unary(h, mine.key, status, media)
+    local keyed = mine.key and {
+      id = mine.key, status = status, media = headers:get("content-type") or "",
+      length = tonumber(headers:get("content-length") or ""),
+    }
+    if keyed and (keyed.length or 0) > KEPT_LIMIT then keyed = nil end
+    unary(h, keyed)
   end
   set(h, "done", 1)
 end
