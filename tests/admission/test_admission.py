@@ -21,6 +21,7 @@ from admission.acme import (
     provider,
 )
 
+from bailiwick_contract.v1.tenant_config_pb2 import Route
 from bailiwick_sidecar.admission.answer import Answer, Request
 from bailiwick_sidecar.admission.tables import Tables, live, tables
 from bailiwick_sidecar.names import backend_code, route_code
@@ -79,6 +80,28 @@ def test_an_admitted_call_gets_its_plan_and_leaves_an_intent() -> None:
     assert (intent.alias, intent.model, intent.backend) == ("fast", "a-model", "a")
     assert intent.tags == (("feature_name", "x"),)
     assert intent.deadline == NOW + 600_000 + 30_000
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        # What is reserved, and the events without content that each choice and the stream have.
+        ({"stream": True, "max_tokens": 50}, "54"),
+        ({"stream": True, "max_tokens": 50, "n": 3}, "158"),
+        ({"max_tokens": 50}, None),
+    ],
+)
+def test_a_stream_of_a_route_that_cuts_says_where(
+    body: dict[str, Any], expected: str | None
+) -> None:
+    """After more events than it may have had tokens; only streams, and only where asked for."""
+    said = config()
+    plain = headers(asyncio.run(Admission(said).admit("s-1", **body)))
+    said.routes[0].on_exceed = Route.ON_EXCEED_CUT
+    cutting = headers(asyncio.run(Admission(said).admit("s-1", **body)))
+
+    assert "x-bw-cut" not in plain
+    assert cutting.get("x-bw-cut") == expected
 
 
 def test_answers_carry_the_tightest_limits() -> None:

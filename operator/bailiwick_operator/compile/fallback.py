@@ -6,6 +6,7 @@ from bailiwick_contract.bounds import MAX_ATTEMPTS
 from bailiwick_contract.clocks import silence_ms
 from bailiwick_contract.v1.tenant_config_pb2 import Backend as BackendConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Fallback as FallbackConfig
+from bailiwick_contract.v1.tenant_config_pb2 import RetryBudget
 from bailiwick_contract.v1.tenant_config_pb2 import Timeouts as TimeoutsConfig
 from bailiwick_operator.api.v1alpha1.model_route import Fallback, FallbackReason, Timeouts
 from bailiwick_operator.compile.findings import Report
@@ -61,7 +62,15 @@ def compile_fallback(
     return FallbackConfig(
         when=sorted({_WHEN[reason] for reason in fallback.when}),
         max_attempts=min(fallback.max_attempts, most),
+        retry_budget=_budget(fallback),
     )
+
+
+def _budget(fallback: Fallback) -> RetryBudget | None:
+    budget = fallback.retry_budget
+    if budget is None:
+        return None
+    return RetryBudget(percent=budget.percent, min_per_minute=budget.min_per_minute)
 
 
 def _note_out_of_reach(attempts: int, backends: Sequence[BackendConfig], out: Report) -> None:

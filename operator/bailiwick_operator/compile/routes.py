@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bailiwick_contract.v1.tenant_config_pb2 import Backend as BackendConfig
 from bailiwick_contract.v1.tenant_config_pb2 import Route as RouteConfig
 from bailiwick_operator.api.v1alpha1 import ModelRoute
+from bailiwick_operator.api.v1alpha1.model_route import OnExceed, Stickiness
 from bailiwick_operator.compile.backends import Surroundings, compile_backends
 from bailiwick_operator.compile.fallback import compile_fallback, compile_timeouts
 from bailiwick_operator.compile.findings import Report, Reports
@@ -47,8 +48,11 @@ def _route(route: ModelRoute, around: Surroundings, out: Report) -> RouteConfig:
         fallback=fallback,
         timeouts=compile_timeouts(spec.timeouts, fallback.max_attempts, out),
         teams=sorted(set(spec.teams)),
+        stickiness=RouteConfig.STICKINESS_USER if spec.stickiness is Stickiness.USER else None,
+        on_exceed=RouteConfig.ON_EXCEED_CUT if spec.on_exceed is OnExceed.CUT else None,
     )
     _check_aliases(route, out)
+    _check_stickiness(route, out)
     _set_output_tokens(route, config, backends, out)
     return config
 
@@ -63,6 +67,17 @@ def _check_aliases(route: ModelRoute, out: Report) -> None:
                 f"{alias!r} is not how a caller would write it",
                 cure="remove spaces around it and characters that can't be seen",
             )
+
+
+def _check_stickiness(route: ModelRoute, out: Report) -> None:
+    taking = [backend.priority for backend in route.spec.backends if backend.weight]
+    if route.spec.stickiness is not None and len(set(taking)) == len(taking):
+        out.note(
+            "spec.stickiness",
+            Reason.MATCHES_NOTHING,
+            "no priority has two backends that take calls, so there is nothing to stay at",
+            cure="remove it, or give two backends the same priority",
+        )
 
 
 def _set_output_tokens(

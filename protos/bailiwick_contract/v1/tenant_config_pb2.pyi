@@ -246,7 +246,19 @@ class Credential(_message.Message):
     def __init__(self, type: _Optional[_Union[Credential.Type, str]] = ..., mount: _Optional[str] = ..., path: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("name", "aliases", "backends", "fallback", "timeouts", "max_output_tokens", "default_output_tokens", "teams")
+    __slots__ = ("name", "aliases", "backends", "fallback", "timeouts", "max_output_tokens", "default_output_tokens", "teams", "stickiness", "on_exceed")
+    class Stickiness(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STICKINESS_UNSPECIFIED: _ClassVar[Route.Stickiness]
+        STICKINESS_USER: _ClassVar[Route.Stickiness]
+    STICKINESS_UNSPECIFIED: Route.Stickiness
+    STICKINESS_USER: Route.Stickiness
+    class OnExceed(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ON_EXCEED_UNSPECIFIED: _ClassVar[Route.OnExceed]
+        ON_EXCEED_CUT: _ClassVar[Route.OnExceed]
+    ON_EXCEED_UNSPECIFIED: Route.OnExceed
+    ON_EXCEED_CUT: Route.OnExceed
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALIASES_FIELD_NUMBER: _ClassVar[int]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
@@ -255,6 +267,8 @@ class Route(_message.Message):
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEAMS_FIELD_NUMBER: _ClassVar[int]
+    STICKINESS_FIELD_NUMBER: _ClassVar[int]
+    ON_EXCEED_FIELD_NUMBER: _ClassVar[int]
     name: str
     aliases: _containers.RepeatedScalarFieldContainer[str]
     backends: _containers.RepeatedCompositeFieldContainer[Backend]
@@ -263,7 +277,9 @@ class Route(_message.Message):
     max_output_tokens: int
     default_output_tokens: int
     teams: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., fallback: _Optional[_Union[Fallback, _Mapping]] = ..., timeouts: _Optional[_Union[Timeouts, _Mapping]] = ..., max_output_tokens: _Optional[int] = ..., default_output_tokens: _Optional[int] = ..., teams: _Optional[_Iterable[str]] = ...) -> None: ...
+    stickiness: Route.Stickiness
+    on_exceed: Route.OnExceed
+    def __init__(self, name: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., backends: _Optional[_Iterable[_Union[Backend, _Mapping]]] = ..., fallback: _Optional[_Union[Fallback, _Mapping]] = ..., timeouts: _Optional[_Union[Timeouts, _Mapping]] = ..., max_output_tokens: _Optional[int] = ..., default_output_tokens: _Optional[int] = ..., teams: _Optional[_Iterable[str]] = ..., stickiness: _Optional[_Union[Route.Stickiness, str]] = ..., on_exceed: _Optional[_Union[Route.OnExceed, str]] = ...) -> None: ...
 
 class Backend(_message.Message):
     __slots__ = ("name", "provider", "model", "tier", "weight", "priority", "max_output_tokens", "context_window", "prices")
@@ -317,7 +333,7 @@ class Rates(_message.Message):
     def __init__(self, input_per_million: _Optional[str] = ..., cached_input_per_million: _Optional[str] = ..., output_per_million: _Optional[str] = ..., cache_write_per_million: _Optional[str] = ..., input_audio_per_million: _Optional[str] = ..., output_audio_per_million: _Optional[str] = ..., per_request: _Optional[str] = ..., per_image: _Optional[str] = ...) -> None: ...
 
 class Fallback(_message.Message):
-    __slots__ = ("when", "max_attempts")
+    __slots__ = ("when", "max_attempts", "retry_budget")
     class When(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         WHEN_UNSPECIFIED: _ClassVar[Fallback.When]
@@ -332,9 +348,19 @@ class Fallback(_message.Message):
     WHEN_SERVER_ERROR: Fallback.When
     WHEN_FIELD_NUMBER: _ClassVar[int]
     MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_BUDGET_FIELD_NUMBER: _ClassVar[int]
     when: _containers.RepeatedScalarFieldContainer[Fallback.When]
     max_attempts: int
-    def __init__(self, when: _Optional[_Iterable[_Union[Fallback.When, str]]] = ..., max_attempts: _Optional[int] = ...) -> None: ...
+    retry_budget: RetryBudget
+    def __init__(self, when: _Optional[_Iterable[_Union[Fallback.When, str]]] = ..., max_attempts: _Optional[int] = ..., retry_budget: _Optional[_Union[RetryBudget, _Mapping]] = ...) -> None: ...
+
+class RetryBudget(_message.Message):
+    __slots__ = ("percent", "min_per_minute")
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    MIN_PER_MINUTE_FIELD_NUMBER: _ClassVar[int]
+    percent: int
+    min_per_minute: int
+    def __init__(self, percent: _Optional[int] = ..., min_per_minute: _Optional[int] = ...) -> None: ...
 
 class Timeouts(_message.Message):
     __slots__ = ("request_ms", "backend_request_ms", "first_byte_ms", "stream_idle_ms")

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.answer import Answer, Headers, Request
 from bailiwick_sidecar.admission.body import Ask, read
 from bailiwick_sidecar.admission.calls import Call
@@ -47,6 +48,8 @@ async def admit(gate: Gate, request: Request) -> Answer:
     except RefusedError as error:
         return refusal_answer(gate, error, team=team, route=route, protocol=protocol)
     if len(plan) > 1:
+        if way.budget is not None:
+            gate.retries.called(way.name, intent.admitted_at)
         gate.calls.keep(stream, Call(identity, ask, way, plan, intent.deadline))
     gate.watcher.admitted(intent)
     headers: Headers = (
@@ -54,6 +57,7 @@ async def admit(gate: Gate, request: Request) -> Answer:
         ("x-bw-plan", ",".join(place.code for place in plan)),
         *attempt,
         *edits(ask, wanted.cap),
+        *cut(ask, way, intent),
         *rate_headers(grant.tightest, now=intent.admitted_at),
     )
     return Answer(200, headers)
@@ -86,6 +90,17 @@ def edits(ask: Ask, cap: int) -> Headers:
     return tuple(headers)
 
 
+def cut(ask: Ask, way: Way, intent: Intent) -> Headers:
+    """After how many events a stream has certainly passed what was reserved for it.
+
+    An event with content has a token at least. Each choice begins and ends with one that has none,
+    and providers send a first one of their own.
+    """
+    if not (way.cut and ask.what.stream and ask.what.asks_usage):
+        return ()
+    return (("x-bw-cut", str(intent.output_bound + 2 * ask.what.n + 2)),)
+
+
 def refusal_answer(
     gate: Gate, error: RefusedError, *, team: str, route: str, protocol: str
 ) -> Answer:
@@ -113,6 +128,7 @@ async def _plan(
         alias=ask.alias,
         exclusions=exclusions,
         random=gate.random,
+        user=identity.user,
     )
     return plan * 2 if way.asks_again and len(plan) == 1 else plan
 

@@ -32,6 +32,11 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         place = _place(call, tables, request)
         before = (stream, number - 1)
         await _another_key(gate, call, place, before)
+        budget = call.way.budget
+        if budget is not None and not gate.retries.take(call.way.name, budget, gate.clock()):
+            raise refused(
+                "retry_budget_exhausted", retry_after=RETRY_SOON, tried=_tried(call, number)
+            )
         headers = gate.attempt_headers(place, (stream, number))
         await gate.accounts.ended(before, PREDECESSOR_SECONDS)
         wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
@@ -44,6 +49,11 @@ async def attempt(gate: Gate, request: Request) -> Answer:
         (("x-bw-edit-cap", f"{call.ask.what.cap_field}={wanted.cap}"),) if wanted.cap else ()
     )
     return Answer(200, (*headers, *cap))
+
+
+def _tried(call: Call, number: int) -> str:
+    """The backends that were tried before this attempt, as the route names them."""
+    return ", ".join(place.name for place in call.plan[: number - 1])
 
 
 def _number(request: Request) -> int:

@@ -137,6 +137,12 @@ CODES: Final[Mapping[str, Code]] = {
         "The call with this {param} was made, and its answer is not kept: it was a stream, too"
         " large, cut off, an hour ago, or before a restart. Use a new key to call again.",
     ),
+    "retry_budget_exhausted": Code(
+        503,
+        SERVER,
+        "The attempts so far failed (tried: {tried}), and the route has made as many further ones"
+        " in the last minute as its retryBudget allows. Try again later.",
+    ),
     # Limits
     "rate_limit_exceeded": Code(429, "requests", "{detail}"),
     "insufficient_quota": Code(429, "insufficient_quota", "{detail}"),

@@ -13,6 +13,7 @@ from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.plan import Random
 from bailiwick_sidecar.admission.ports import Accounts, Watcher
 from bailiwick_sidecar.admission.reserve import Clock, Reserver, Wanted
+from bailiwick_sidecar.admission.retry_budget import RetryBudgets
 from bailiwick_sidecar.admission.tables import Place, Tables
 from bailiwick_sidecar.idempotency.keys import KeyedCalls
 from bailiwick_sidecar.keyring import NO_LENDER, Lender, PlainLender
@@ -39,6 +40,8 @@ class Gate:
     """True at the agent's end: no further call is admitted."""
     ledger_failing: Callable[[], bool] = lambda: False
     calls: Calls = field(default_factory=Calls)
+    retries: RetryBudgets = field(default_factory=RetryBudgets)
+    """Further attempts of the last minute, of routes that say how many."""
     keyed: KeyedCalls | None = None
     """Calls with an Idempotency-Key; without it the header says nothing."""
     lender: Lender = NO_LENDER

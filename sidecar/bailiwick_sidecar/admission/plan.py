@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bailiwick_sidecar.admission.errors import RefusedError, refused, shown
+from bailiwick_sidecar.admission.stickiness import ranked
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
 
 RETRY_SOON: Final = 1
@@ -52,11 +53,19 @@ def allowed(tables: Tables, way: Way, team: str) -> bool:
 
 
 def order(
-    tables: Tables, way: Way, *, team: str, alias: str, exclusions: Exclusions, random: Random
+    tables: Tables,
+    way: Way,
+    *,
+    team: str,
+    alias: str,
+    exclusions: Exclusions,
+    random: Random,
+    user: str = "",
 ) -> tuple[Place, ...]:
     """The backends to try, first to last, at most the route's attempts.
 
-    Within a priority each next one is drawn by weight; a weight of 0 takes no traffic.
+    Within a priority each next one is drawn by weight, where the route is sticky once for each
+    user; a weight of 0 takes no traffic.
 
     Raises:
         RefusedError: none is left; the code says what the last ones failed on.
@@ -77,7 +86,11 @@ def order(
         return tuple(keyed)
     ordered: list[Place] = []
     for priority in sorted({place.priority for place in keyed}):
-        ordered += _drawn([place for place in keyed if place.priority == priority], random)
+        places = [place for place in keyed if place.priority == priority]
+        if way.sticky and user:
+            ordered += ranked(places, user=user)
+        else:
+            ordered += _drawn(places, random)
     return tuple(ordered[: way.max_attempts])
 
 

@@ -17,6 +17,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import (
     UnpricedModels,
 )
 from bailiwick_sidecar.admission.identity import Callers
+from bailiwick_sidecar.admission.retry_budget import Budget
 from bailiwick_sidecar.names import MAX_ATTEMPTS, backend_code, endpoint_mark, route_code
 from bailiwick_sidecar.rekeying import asks_again, named
 from bailiwick_sidecar.secrets import KeyRef
@@ -67,6 +68,12 @@ class Way:
     max_output: int
     default_output: int
     request_ms: int
+    sticky: bool = False
+    """A user's calls stay at one backend of a priority."""
+    cut: bool = False
+    """A stream that passes what was reserved for it is ended for its caller."""
+    budget: Budget | None = None
+    """How many further attempts are made; None: each that may be."""
     asks_again: bool = False
     """A call whose key was refused is tried once more at the same place (see rekeying.py)."""
     pending: bool = False
@@ -177,8 +184,18 @@ def _way(route: Route, providers: Mapping[str, Provider]) -> Way:
         max_output=route.max_output_tokens,
         default_output=route.default_output_tokens,
         request_ms=route.timeouts.request_ms or DEFAULT_REQUEST_MS,
+        sticky=route.stickiness == Route.STICKINESS_USER,
+        cut=route.on_exceed == Route.ON_EXCEED_CUT,
+        budget=_budget(route),
         asks_again=asks_again(route, named(providers)),
     )
+
+
+def _budget(route: Route) -> Budget | None:
+    if not route.fallback.HasField("retry_budget"):
+        return None
+    said = route.fallback.retry_budget
+    return Budget(percent=said.percent, min_per_minute=said.min_per_minute)
 
 
 def _place(route: Route, backend: Backend, providers: Mapping[str, Provider]) -> Place:

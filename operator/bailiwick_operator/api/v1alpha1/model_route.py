@@ -72,6 +72,40 @@ class Backend(Model, frozen=True, kw_only=True):
     ] = 0
 
 
+class Stickiness(Enum):
+    """Whose calls stay at one backend."""
+
+    USER = "User"
+
+
+class OnExceed(Enum):
+    """What happens to a stream that gives more than was reserved for it."""
+
+    PASS = "Pass"  # noqa: S105  # no password: it goes on
+    CUT = "Cut"
+
+
+class RetryBudget(Model, frozen=True, kw_only=True):
+    """How many further attempts the route makes: failing calls may cost money too."""
+
+    percent: Annotated[
+        int,
+        Meta(
+            description="Further attempts of the last minute, in percent of its calls.",
+            ge=0,
+            le=400,
+        ),
+    ]
+    min_per_minute: Annotated[
+        int,
+        Meta(
+            description="So many are made in any case, by one gateway. Default: 10.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 10
+
+
 class Fallback(Model, frozen=True, kw_only=True):
     """When the next attempt is made."""
 
@@ -96,6 +130,10 @@ class Fallback(Model, frozen=True, kw_only=True):
             le=MAX_ATTEMPTS,
         ),
     ] = 2
+    retry_budget: Annotated[
+        RetryBudget | None,
+        Meta(description="How many further attempts are made. Absent: each that may be."),
+    ] = None
 
 
 class Timeouts(Model, frozen=True, kw_only=True):
@@ -249,6 +287,25 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
     output_tokens: Annotated[
         OutputTokens | None, Meta(description="How many output tokens a call may ask for.")
     ] = None
+    stickiness: Annotated[
+        Stickiness | None,
+        Meta(
+            description=(
+                "User: a user's calls go to the same backend of a priority while it is there;"
+                " weights split users instead of calls. Absent: each call by itself."
+            )
+        ),
+    ] = None
+    on_exceed: Annotated[
+        OnExceed,
+        Meta(
+            description=(
+                "Cut: a stream of /v1/chat/completions or /v1/completions that gives more tokens"
+                ' than were reserved ends for its caller with finish_reason "length".'
+                " Default: Pass."
+            )
+        ),
+    ] = OnExceed.PASS
     teams: Annotated[
         tuple[ItemName, ...],
         Meta(

@@ -111,6 +111,18 @@ local function usage_in(h, s, i, e, u, nested)
   return false
 end
 
+-- The end of a stream that is cut: as the provider would have ended it, had it kept to its cap.
+local function last_words(payload)
+  local found, parts = json.scan(payload), {}
+  for _, name in ipairs({ "id", "object", "created", "model" }) do
+    local raw = found and json.raw(payload, found[name])
+    if raw then parts[#parts + 1] = '"' .. name .. '":' .. raw .. "," end
+  end
+  local content = found and find(json.raw(payload, found.object) or "", "chunk", 1, true) and '"delta":{}' or '"text":""'
+  return "data: {" .. concat(parts) .. '"choices":[{"index":0,' .. content
+    .. ',"logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n'
+end
+
 local Lines = {}
 Lines.__index = Lines
 
@@ -120,7 +132,7 @@ function Lines:read(s)
   local u = find(s, '"usage"', 1, true)
   -- Of a response's events only these have content: "type":"response.output_text.delta" and its like.
   local d = self.nested and find(s, '.delta"', 1, true)
-  local kept, from, i = nil, 1, find(s, "data:", 1, true)
+  local kept, ending, from, i = nil, nil, 1, find(s, "data:", 1, true)
   while i do
     local before = i > 1 and byte(s, i - 1) or 10
     local e = find(s, "\n", i, true) or #s + 1
@@ -146,10 +158,18 @@ function Lines:read(s)
       elseif not find(s, "^ ?%[DONE%]", i + 5) and not (self.nested and not (d and d < e)) then
         self.events = self.events + 1
         self.bytes = self.bytes + e - i
+        if self.cut and self.events > self.cut and not self.ended then
+          self.ended = true
+          kept = kept or {}
+          kept[#kept + 1] = sub(s, from, i - 1) .. last_words(sub(s, i + 5, e - 1))
+          ending = concat(kept)
+        end
       end
     end
     i = find(s, "data:", e, true)
   end
+  -- Past the cut nothing goes to the caller any more; it is read all the same.
+  if self.ended then return ending or "" end
   if not kept then return s end
   kept[#kept + 1] = sub(s, from)
   return concat(kept)
@@ -163,7 +183,7 @@ function Lines:feed(text)
     -- Up to the giant line's own end; what follows in the same chunk is read as ever.
     local e = find(text, "[\r\n]")
     if self.nested then self.tail = sub(self.tail .. sub(text, 1, e and e - 1), -TAIL) end
-    if not e then return text end
+    if not e then return self.ended and "" or text end
     if self.nested then last_usage(self.h, self.tail, true) end
     unread, text, self.skipping = sub(text, 1, e), sub(text, e + 1), false
   end
@@ -176,7 +196,7 @@ function Lines:feed(text)
     self.tail = sub(held, -TAIL)
     held = sub(held, self.shown + 1)
     self.carry, self.carried, self.skipping, self.shown = {}, 0, true, 0
-    return unread .. held
+    return self.ended and "" or unread .. held
   end
   local whole = cut == #text and text or sub(text, 1, cut)
   if self.carried > 0 then
@@ -202,7 +222,7 @@ function Lines:flush()
   local held = concat(self.carry)
   local passed = sub(held, self.shown + 1)
   self.carry, self.shown = { held }, #held
-  return passed
+  return self.ended and "" or passed
 end
 
 local function count(h, lines)
@@ -212,18 +232,18 @@ local function count(h, lines)
 end
 
 -- A stream of events (WHATWG server-sent events), read line by line.
-local function stream(h, hide, nested)
+local function stream(h, hide, nested, cut)
   local lines = setmetatable({
-    h = h, hide = hide, nested = nested, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0, tail = "",
+    h = h, hide = hide, cut = cut, nested = nested, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0, tail = "",
   }, Lines)
   for chunk in h:bodyChunks() do
     local n = chunk:length()
     if n > 0 then
       local text = chunk:getBytes(0, n)
       local passed = lines:feed(text)
-      if hide and passed ~= text then chunk:setBytes(passed) end
+      if (hide or cut) and passed ~= text then chunk:setBytes(passed) end
       count(h, lines)
-    elseif hide and lines.carried > 0 then
+    elseif (hide or cut) and lines.carried > 0 then
       chunk:setBytes(lines:flush())
     end
   end
@@ -264,8 +284,9 @@ local function on_response(h)
     for _ in h:bodyChunks() do end
   elseif sub(media, 1, 17) == "text/event-stream" then
     local hide = mine.o == "hide"
-    if hide then headers:remove("content-length") end
-    stream(h, hide, mine.o == "response")
+    local cut = tonumber(mine.cut or "")
+    if hide or cut then headers:remove("content-length") end
+    stream(h, hide, mine.o == "response", cut)
   else
     local keyed = mine.key and {
       id = mine.key, status = status, media = headers:get("content-type") or "",
