@@ -40,6 +40,15 @@ class Form(Enum):
     JSON = "json"
 
 
+class InvoiceOf(Enum):
+    """Whose export a file is."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    AZURE = "azure"
+    AWS_CUR = "aws-cur"
+
+
 Output = Annotated[Form, typer.Option("--output", "--format", "-o", help="table, csv or json.")]
 
 
@@ -47,6 +56,7 @@ def add_commands(ledger: typer.Typer) -> None:
     """`bailiwick ledger` has the commands about money."""
     ledger.command()(report)
     ledger.command()(rerate)
+    ledger.command()(reconcile)
 
 
 def report(
@@ -109,3 +119,52 @@ def rerate(
         time_zone=time_zone,
     )
     show_rerating(question, files=file, dry_run=dry_run)
+
+
+def reconcile(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Exports of one provider and period.")
+    ],
+    *,
+    provider: Annotated[InvoiceOf, typer.Option(help="Whose exports the files are.")],
+    threshold: Annotated[
+        str, typer.Option(help="Exit with 3 where a model's drift is more than this.")
+    ] = "1%",
+    of: Annotated[
+        list[str] | None,
+        typer.Option("--of", help="Provider in the ledger that the files are about; repeatable."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="KEY-ID=PROVIDER: whose key it is in the ledger; repeatable."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="NAME=MODEL: the ledger's name of a model; repeatable."),
+    ] = None,
+    exchange_rate: Annotated[
+        str | None, typer.Option(help="What one unit of the files' currency is in the tenant's.")
+    ] = None,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Settle unknown rows that the files explain.")
+    ] = False,
+    namespace: Namespaces = None,
+    output: Output = Form.TABLE,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Compare the ledger with what a provider charges: drift by day, model and key."""
+    from bailiwick_cli.charging.reconcile import Claim, show_reconciliation
+    from bailiwick_cli.ledger import Question
+
+    question = Question(data_dir=data_dir, output=output.value, namespaces=tuple(namespace or ()))
+    claim = Claim(
+        provider=provider.value,
+        files=tuple(files),
+        of=tuple(of or ()),
+        keys=tuple(key or ()),
+        models=tuple(model or ()),
+        exchange_rate=exchange_rate,
+        threshold=threshold,
+        settle=settle,
+    )
+    raise typer.Exit(show_reconciliation(question, claim))
