@@ -51,11 +51,11 @@ def sharing() -> SharedStore:
     replica = Replica(6379, "r", [CompiledLimit("Tenant/t#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)])
     lessee = replica.store.lessee
     message, _ = lessee.prepare([Reservation(("s", 1), CALLER, Amounts(1, 1), NOW)], NOW)
-    standing = Standing(used=0, extra=2, hungry=-1, others_hold=False)
+    standing = Standing(used=0, extra=2, hungry=False, others_hold=False)
     answers = [Answer(granted=True)]
     lessee.apply(
         message,
-        Reply(NOW, "e", last=0, live=2, waiting=False, standings=[standing], answers=answers),
+        Reply(NOW, NOW, "e", 0, 2, waiting=False, heard=0, standings=[standing], answers=answers),
         NOW,
     )
     return replica.store

@@ -31,12 +31,10 @@ FLUSH_MS: Final = 200
 """How often the store is told what was used, where no limit is near."""
 HURRY_MS: Final = 20
 """The same while somebody was refused lately."""
-HEARTBEAT_MS: Final = 1_000
-"""How often a replica says that it is there."""
+HEARTBEAT_MS: Final = 200
+"""How often a replica says that it is there, and has nothing to give back."""
 MOST_COUNTERS: Final = 256
 """Counters in one message, beyond those that are asked for."""
-RECALL_MS: Final = FLUSH_MS + 2 * HURRY_MS
-"""After this long everybody has heard that somebody was refused, and gives back what is idle."""
 SOON_MS: Final = 120
 """As wide as a bucket, and a little."""
 LEASES_TRUSTED_MS: Final = 3_600_000
@@ -77,13 +75,12 @@ class Standing(NamedTuple):
     """The store on one counter.
 
     `used` is all that is used or held, without what this replica holds; `extra` what it may hold
-    from now on beside what it asked for. `hungry` is for how long somebody has been refused (ms),
-    -1: nobody was lately.
+    from now on beside what it asked for. `hungry`: somebody was refused lately.
     """
 
     used: int
     extra: int
-    hungry: int
+    hungry: bool
     others_hold: bool
 
 
@@ -99,22 +96,29 @@ class Answer(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What the store says to a message. Times are the store's."""
+    """What the store says to a message. Times are the store's.
+
+    `heard` is since when all other replicas have spoken that may have something to give back.
+    """
 
     wall: int
+    at: int
     epoch: str
     last: int
     live: int
     waiting: bool
+    heard: int
     standings: Sequence[Standing]
     answers: Sequence[Answer]
 
 
 class Refused(NamedTuple):
-    """Refused for now. `final` where no other replica can have anything to give back."""
+    """Refused at this moment. `held`: a replica holds what would do, and may give it back."""
 
     refusing: Refusing
-    final: bool
+    held: bool
+    at: int
+    heard: int
     soon: int | None
     """When windows make room (wall ms), where that is about as soon as their buckets are wide."""
 
@@ -169,7 +173,8 @@ class Lessee:
 
     def silent(self, now: int) -> bool:
         """True where the store has not heard of this replica for a while."""
-        return self.engine.at(now).at - self._told_at >= HEARTBEAT_MS
+        pause = HURRY_MS if self.hungry else HEARTBEAT_MS
+        return self.engine.at(now).at - self._told_at >= pause
 
     @property
     def sequence(self) -> int:
@@ -237,7 +242,7 @@ class Lessee:
         self._epoch, self._acked = reply.epoch, message.sequence
         self.live = max(1, reply.live)
         self._told_at = at
-        self.hungry = any(standing.hungry >= 0 for standing in reply.standings)
+        self.hungry = any(standing.hungry for standing in reply.standings)
         for ask, answer in zip(message.asks, reply.answers, strict=True):
             if answer.granted:
                 for place, amount in ask.needs:
@@ -364,13 +369,13 @@ class Lessee:
             return Again(wait=True)
         amounts = dict(ask.needs)
         refusing: list[tuple[Counter, int]] = []
-        final = False
+        held = True
         soon: int | None = 0
         for place, room_at in answer.refusing:
             counter, standing = message.counters[place].counter, reply.standings[place]
             counter.share.waits = room_at if room_at >= 0 else None
             refusing.append((counter, amounts[place]))
-            final = final or (not standing.others_hold and standing.hungry >= RECALL_MS)
+            held = held and standing.others_hold
             near = isinstance(counter, SharedWindow) and 0 <= room_at - reply.wall <= SOON_MS
             soon = max(soon, room_at) if near and soon is not None else None
-        return Refused(Refusing(ask.plan, refusing), final, soon)
+        return Refused(Refusing(ask.plan, refusing), held, reply.at, reply.heard, soon)

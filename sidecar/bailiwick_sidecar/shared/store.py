@@ -107,15 +107,16 @@ class SharedStore:
         if not isinstance(decided, Refusing):
             return decided
         patience = asyncio.get_running_loop().time() + PATIENCE
-        refusals = 0
+        first: int | None = None
         while True:
             if self.outage.denies:
                 raise QuotaUnavailableError(self.outage.words)
             if self.outage.since is not None:
                 return self.engine.reserve(reservation, self._clock())
             verdict = await self._ask(reservation)
-            refusals += isinstance(verdict, Refused)
-            answer = self._final(verdict, again=refusals > 1)
+            if first is None and isinstance(verdict, Refused):
+                first = verdict.at
+            answer = self._final(verdict, first)
             if answer is not None:
                 return answer
             if asyncio.get_running_loop().time() > patience:
@@ -125,14 +126,18 @@ class SharedStore:
             if not isinstance(decided, Refusing):
                 return decided
 
-    def _final(self, verdict: Verdict, *, again: bool) -> Grant | Denial | None:
-        """The answer, where there is nothing to wait for."""
+    def _final(self, verdict: Verdict, first: int | None) -> Grant | Denial | None:
+        """The answer, where there is nothing to wait for.
+
+        A refusal is final once everybody has spoken since the first, and nobody holds anything.
+        """
         if isinstance(verdict, Promised):
             return self.lessee.accept(verdict, self._clock())
         if isinstance(verdict, Denial):
             return verdict
-        if isinstance(verdict, Refused) and verdict.final and again and verdict.soon is None:
-            return self.engine.denial(verdict.refusing)
+        if isinstance(verdict, Refused) and first is not None:
+            settled = verdict.heard >= first and not verdict.held and verdict.soon is None
+            return self.engine.denial(verdict.refusing) if settled else None
         return None
 
     def _impatient(self, verdict: Verdict) -> Denial:

@@ -176,9 +176,8 @@ for index = 1, tonumber(ARGV[8]) do
   local all = redis.call('HGETALL', one.holds)
   for i = 1, #all, 2 do
     if all[i] == '!' then
-      one.hungry, one.hungry_until = string.match(all[i + 1], '^(%S+) (%S+)')
-      one.hungry, one.hungry_until = tonumber(one.hungry), tonumber(one.hungry_until)
-      if one.hungry_until <= at then one.hungry = nil end
+      one.hungry_until = tonumber(all[i + 1])
+      one.hungry = one.hungry_until > at
     else
       local till = tonumber(string.match(all[i + 1], '(%S+)$'))
       if till <= at then
@@ -211,8 +210,18 @@ local function room_at(one, lack)
   return -1
 end
 
+-- Since when everybody else has spoken, as far as they may have something to give back.
+local function heard_since()
+  local oldest, all = at, redis.call('HGETALL', KEYS[2])
+  for i = 1, #all, 2 do
+    local seen = tonumber(string.match(all[i + 1], '^(%S+)'))
+    if all[i] ~= replica and at - seen <= hold_ms and seen < oldest then oldest = seen end
+  end
+  return oldest
+end
+
 -- Per ask: number of counters, then each counter's place and the amount.
-local answers, waiting = {}, at < wait
+local answers, waiting, refused = {}, at < wait, false
 for index = 1, tonumber(ARGV[9]) do
   local parts, refusing = {}, {}
   for n = 1, number() do
@@ -235,8 +244,7 @@ for index = 1, tonumber(ARGV[9]) do
     local said = {}
     for n, found in ipairs(refusing) do
       local one = found[1]
-      if not one.hungry then one.hungry = at end
-      one.hungry_until, one.refused = at + 2000, true
+      one.hungry, one.hungry_until, one.refused, refused = true, at + 2000, true, true
       for place, other in ipairs(counters) do
         if other == one then said[n] = place .. ':' .. string.format('%.0f', room_at(one, found[2])) end
       end
@@ -246,7 +254,8 @@ for index = 1, tonumber(ARGV[9]) do
 end
 
 local reply = {'ok', string.format('%.0f', wall), string.format('%.0f', at), epoch,
-  string.format('%.0f', last), live, waiting and 1 or 0}
+  string.format('%.0f', last), live, waiting and 1 or 0,
+  string.format('%.0f', refused and heard_since() or at)}
 for _, one in ipairs(counters) do
   local extra = {0, 0}
   if positive(one.wanted) and not waiting and not one.hungry then
@@ -267,11 +276,11 @@ for _, one in ipairs(counters) do
     redis.call('HDEL', one.holds, replica)
   end
   if one.refused then
-    redis.call('HSET', one.holds, '!', string.format('%.0f %.0f', one.hungry, one.hungry_until))
+    redis.call('HSET', one.holds, '!', string.format('%.0f', one.hungry_until))
   end
   if positive(one.held) or one.refused then redis.call('PEXPIRE', one.holds, hold_ms + 4000) end
   reply[#reply + 1] = text(one.seen) .. ' ' .. text(extra) .. ' '
-    .. (one.hungry and string.format('%.0f', at - one.hungry) or '-1') .. ' '
+    .. (one.hungry and '1' or '0') .. ' '
     .. (one.others_hold and '1' or '0')
 end
 for _, answer in ipairs(answers) do reply[#reply + 1] = answer end

@@ -81,12 +81,22 @@ def decode(said: Sequence[Any], message: Message) -> Reply | int:
         words = [one.decode() if isinstance(one, bytes) else one for one in said]
         if words[0] == "stale":
             return int(words[1])
-        _, wall, _, epoch, last, live, waiting, *rest = words
+        _, wall, at, epoch, last, live, waiting, heard, *rest = words
         count = len(message.counters)
         standings = [_standing(str(line)) for line in rest[:count]]
         answers = [_answer(str(line)) for line in rest[count:]]
         assert len(answers) == len(message.asks)
-        return Reply(int(wall), str(epoch), int(last), int(live), bool(waiting), standings, answers)
+        return Reply(
+            wall=int(wall),
+            at=int(at),
+            epoch=str(epoch),
+            last=int(last),
+            live=int(live),
+            waiting=bool(waiting),
+            heard=int(heard),
+            standings=standings,
+            answers=answers,
+        )
     except (ValueError, IndexError, TypeError, AssertionError) as error:
         raise StoreConfusedError(
             f"the quota store answers what is no answer ({error}): is it Redis or Valkey, and does"
@@ -127,7 +137,7 @@ def _standing(line: str) -> Standing:
     return Standing(
         int(used_hi) * BASE + int(used_lo),
         int(extra_hi) * BASE + int(extra_lo),
-        int(hungry),
+        hungry == "1",
         others_hold == "1",
     )
 
