@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import bisect
 import contextlib
 import resource
 import socket
@@ -27,6 +28,7 @@ from bailiwick_sidecar.accounting.journal import FileJournal
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
 from bailiwick_sidecar.quota.model import Amounts, Caller, Grant, Reservation
 
+KNOWN_MS = 100
 RATES = (2_500_000, 250_000, 10_000_000, 2_500_000, 40_000_000, 80_000_000, 0)
 
 
@@ -102,7 +104,7 @@ async def per_call(port: int, *, calls: int, users: int, rate: int, together: in
         # What the load itself costs: the same without store and journal.
         idle = time.process_time()
         for _ in range(calls // together):
-            await asyncio.gather(*(asyncio.sleep(0.0) for _ in range(together)))
+            await asyncio.gather(*(asyncio.sleep(0.02) for _ in range(together)))
         idle = time.process_time() - idle
         waits.sort()
         print(
@@ -145,19 +147,14 @@ def crowds(port: int, *, cap: int, callers: int, seconds: float, hold: float, se
 def report(events: list[tuple[str, int, int, int, int]], *, cap: int) -> None:
     """Overshoot: the most that was granted and not yet given back, beyond the cap.
 
-    A refusal is false if the call would have fit at every moment from its beginning to its end.
+    A refusal is false if the call would have fit at every moment from its beginning to its end,
+    where what one gateway gives back is there for the others KNOWN_MS later.
     """
-    changes = sorted(
-        [(end, asked) for what, _, end, asked, _ in events if what == "g"]
-        + [(begin, -asked) for what, begin, _, asked, _ in events if what == "s"],
-    )
-    moments, use = [], []
-    used = most = 0
-    for at, change in changes:
-        used += change
-        most = max(most, used)
-        moments.append(at)
-        use.append(used)
+    granted_at = [(end, asked) for what, _, end, asked, _ in events if what == "g"]
+    back_at = [(begin, -asked) for what, begin, _, asked, _ in events if what == "s"]
+    _, use = _course(granted_at + back_at)
+    most = max(use)
+    moments, use = _course(granted_at + [(at + KNOWN_MS, change) for at, change in back_at])
     refusals = [event for event in events if event[0] == "r"]
     false = 0
     for _, begin, end, asked, _ in refusals:
@@ -172,10 +169,18 @@ def report(events: list[tuple[str, int, int, int, int]], *, cap: int) -> None:
     )
 
 
-def _before(moments: list[int], at: int) -> int:
-    from bisect import bisect_right  # noqa: PLC0415 - of use here alone
+def _course(changes: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """When use changed, and what it was from then on."""
+    moments, use, used = [], [], 0
+    for at, change in sorted(changes):
+        used += change
+        moments.append(at)
+        use.append(used)
+    return moments, use
 
-    return bisect_right(moments, at)
+
+def _before(moments: list[int], at: int) -> int:
+    return bisect.bisect_right(moments, at)
 
 
 def main() -> None:
@@ -190,11 +195,16 @@ def main() -> None:
     for users, rate in ((1, 2_000), (1, 500), (20, 1_000), (200, 1_000)):
         with server() as port:
             asyncio.run(per_call(port, calls=options.calls, users=users, rate=rate, together=20))
-    print(f"{options.callers:,} callers at each of 4 gateways, one limit:")
-    for cap, hold in ((123_457, 0.0), (123_457, 0.2)):
+    for callers, cap, hold in (
+        (options.callers, 123_457, 0.0),
+        (options.callers // 4, 123_457, 2.0),
+        (options.callers // 4, 30_011, 2.0),
+    ):
+        held = f"held for up to {hold:.0f} s and given back" if hold else "kept"
+        print(f"{callers:,} callers at each of 4 gateways, one limit of {cap:,} tokens, {held}:")
         with server() as port:
             crowds(
-                port, cap=cap, callers=options.callers, seconds=options.seconds, hold=hold,
+                port, cap=cap, callers=callers, seconds=options.seconds, hold=hold,
                 seed=options.seed,
             )  # fmt: skip
     print(f"largest process {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024} MiB")

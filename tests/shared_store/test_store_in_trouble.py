@@ -279,6 +279,20 @@ def test_a_gateway_that_is_gone_keeps_what_it_used(server: RedisServer) -> None:
     run(main())
 
 
+def test_ends_when_it_is_told_to(server: RedisServer) -> None:
+    """Cancelled at any moment, connecting, asking or waiting: it ends."""
+
+    async def main() -> None:
+        for turn in range(60):
+            one, _ = two(server)
+            one.start()
+            await asyncio.sleep(turn * 0.001)
+            async with asyncio.timeout(5):
+                await one.kill()
+
+    run(main())
+
+
 # --- users ---
 
 

@@ -75,13 +75,15 @@ class Standing(NamedTuple):
     """The store on one counter.
 
     `used` is all that is used or held, without what this replica holds; `extra` what it may hold
-    from now on beside what it asked for. `hungry`: somebody was refused lately.
+    from now on beside what it asked for. `hungry`: somebody was refused lately; `freed` is when
+    somebody last gave something back while that was so.
     """
 
     used: int
     extra: int
     hungry: bool
     others_hold: bool
+    freed: int
 
 
 class Answer(NamedTuple):
@@ -113,12 +115,17 @@ class Reply(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Refused at this moment. `held`: a replica holds what would do, and may give it back."""
+    """Refused at this moment.
+
+    `held`: another replica holds some of it, and may give it back. `heard` is since when all others
+    have spoken, `freed` when one of them last gave something back.
+    """
 
     refusing: Refusing
     held: bool
     at: int
     heard: int
+    freed: int
     soon: int | None
     """When windows make room (wall ms), where that is about as soon as their buckets are wide."""
 
@@ -369,13 +376,14 @@ class Lessee:
             return Again(wait=True)
         amounts = dict(ask.needs)
         refusing: list[tuple[Counter, int]] = []
-        held = True
+        held, freed = True, reply.at
         soon: int | None = 0
         for place, room_at in answer.refusing:
             counter, standing = message.counters[place].counter, reply.standings[place]
             counter.share.waits = room_at if room_at >= 0 else None
             refusing.append((counter, amounts[place]))
             held = held and standing.others_hold
+            freed = min(freed, standing.freed)
             near = isinstance(counter, SharedWindow) and 0 <= room_at - reply.wall <= SOON_MS
             soon = max(soon, room_at) if near and soon is not None else None
-        return Refused(Refusing(ask.plan, refusing), held, reply.at, reply.heard, soon)
+        return Refused(Refusing(ask.plan, refusing), held, reply.at, reply.heard, freed, soon)

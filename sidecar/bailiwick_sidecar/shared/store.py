@@ -37,12 +37,11 @@ from bailiwick_sidecar.quota.model import (
 from bailiwick_sidecar.shared.clock import StoreClock
 from bailiwick_sidecar.shared.errors import QuotaStoreError
 from bailiwick_sidecar.shared.outage import Outage
+from bailiwick_sidecar.shared.patience import Patience
 
 TICK: Final = HURRY_MS / 1000
 RETRY: Final = 0.25
 """Seconds between attempts to reach a store that is away."""
-PATIENCE: Final = 4.0
-"""Seconds that a reservation waits for a store that collects what it had lost."""
 ASKS_AT_ONCE: Final = 128
 LOOK_AGAIN: Final = 2 * TICK
 
@@ -106,50 +105,35 @@ class SharedStore:
         decided = self.engine.decide(reservation, now)
         if not isinstance(decided, Refusing):
             return decided
-        patience = asyncio.get_running_loop().time() + PATIENCE
-        first: int | None = None
+        patience = Patience(asyncio.get_running_loop().time())
         while True:
             if self.outage.denies:
                 raise QuotaUnavailableError(self.outage.words)
             if self.outage.since is not None:
                 return self.engine.reserve(reservation, self._clock())
             verdict = await self._ask(reservation)
-            if first is None and isinstance(verdict, Refused):
-                first = verdict.at
-            answer = self._final(verdict, first)
-            if answer is not None:
-                return answer
-            if asyncio.get_running_loop().time() > patience:
+            if isinstance(verdict, Promised):
+                return self.lessee.accept(verdict, self._clock())
+            if isinstance(verdict, Denial):
+                return verdict
+            if patience.ends(verdict, asyncio.get_running_loop().time()):
                 return self._impatient(verdict)
             await asyncio.sleep(self._pause(verdict))
             decided = self.engine.decide(reservation, self._clock())
             if not isinstance(decided, Refusing):
                 return decided
 
-    def _final(self, verdict: Verdict, first: int | None) -> Grant | Denial | None:
-        """The answer, where there is nothing to wait for.
-
-        A refusal is final once everybody has spoken since the first, and nobody holds anything.
-        """
-        if isinstance(verdict, Promised):
-            return self.lessee.accept(verdict, self._clock())
-        if isinstance(verdict, Denial):
-            return verdict
-        if isinstance(verdict, Refused) and first is not None:
-            settled = verdict.heard >= first and not verdict.held and verdict.soon is None
-            return self.engine.denial(verdict.refusing) if settled else None
-        return None
-
-    def _impatient(self, verdict: Verdict) -> Denial:
+    def _impatient(self, verdict: Refused | Again) -> Denial:
         if isinstance(verdict, Refused):
             return self.engine.denial(verdict.refusing)
         raise QuotaUnavailableError("the quota store still collects what it had lost")
 
-    def _pause(self, verdict: Verdict) -> float:
+    def _pause(self, verdict: Refused | Again) -> float:
         if isinstance(verdict, Again):
             return LOOK_AGAIN if verdict.wait else 0
-        soon = verdict.soon if isinstance(verdict, Refused) else None
-        return LOOK_AGAIN if soon is None else max(0.001, (soon - self._clock()) / 1000)
+        if verdict.soon is None:
+            return LOOK_AGAIN
+        return max(0.001, (verdict.soon - self._clock()) / 1000)
 
     async def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
         """Replace what was reserved by what was used; returns the overshoot in tokens (≥ 0)."""
@@ -174,7 +158,9 @@ class SharedStore:
     async def run(self) -> None:
         """Talk to the store until cancelled."""
         try:
-            while True:
+            task = asyncio.current_task()
+            # Redis' client may take a cancellation for its own timeout and pass on an error.
+            while task is None or not task.cancelling():
                 await self._round()
         finally:
             for waiting in self._queue:

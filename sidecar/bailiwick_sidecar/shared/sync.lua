@@ -102,7 +102,8 @@ local function window(one)
     if bucket > bound then
       local held = redis.call('HGET', key, bucket)
       local parts = held and cmsgpack.unpack(held) or {}
-      one.sum = one.sum + amount - (parts[replica] or 0)
+      local change = amount - (parts[replica] or 0)
+      one.sum, one.change = one.sum + change, plus(one.change, {normal(0, change)})
       parts[replica] = amount ~= 0 and amount or nil
       if next(parts) then
         redis.call('HSET', key, bucket, cmsgpack.pack(parts))
@@ -135,7 +136,9 @@ local function calendar(one)
         if number and number < report[1] - 3 then redis.call('HDEL', key, field) end
       end
     end
-    local sum = plus(minus(wide(known[1]), wide(known[2])), report[2])
+    local change = minus(report[2], wide(known[2]))
+    local sum = plus(wide(known[1]), change)
+    one.change = plus(one.change, change)
     redis.call('HSET', key, period, text(sum), mine, text(report[2]))
     redis.call('PEXPIRE', key, one.length)
   end
@@ -145,6 +148,8 @@ end
 local function leases(one)
   local key = one.key
   for _, report in ipairs(one.reports) do
+    local before = tonumber(string.match(redis.call('HGET', key, replica) or '0', '^(%S+)'))
+    one.change = plus(one.change, {normal(0, report[2][2] - before)})
     if report[2][2] > 0 then
       redis.call('HSET', key, replica, string.format('%.0f %.0f', report[2][2], report[1]))
       redis.call('PEXPIRE', key, 86400000)
@@ -169,14 +174,15 @@ local counters = {}
 for index = 1, tonumber(ARGV[8]) do
   local one = {key = KEYS[1 + 2 * index], holds = KEYS[2 + 2 * index], kind = word(),
     enforced = word() == '1', cap = pair(), wanted = pair(), held = pair(), length = number(),
-    width = number(), reports = {}}
+    width = number(), reports = {}, change = {0, 0}, freed = 0}
   for _ = 1, number() do one.reports[#one.reports + 1] = {number(), pair()} end
   one.total = USED[one.kind](one)
   one.held_by_others, one.mine_until = {0, 0}, 0
   local all = redis.call('HGETALL', one.holds)
   for i = 1, #all, 2 do
     if all[i] == '!' then
-      one.hungry_until = tonumber(all[i + 1])
+      local hungry_until, freed = string.match(all[i + 1], '^(%S+) (%S+)')
+      one.hungry_until, one.freed = tonumber(hungry_until), tonumber(freed)
       one.hungry = one.hungry_until > at
     else
       local till = tonumber(string.match(all[i + 1], '(%S+)$'))
@@ -184,12 +190,15 @@ for index = 1, tonumber(ARGV[8]) do
         redis.call('HDEL', one.holds, all[i])
       elseif all[i] == replica then
         one.mine_until = till
+        one.change = minus(one.change, wide(all[i + 1]))
       else
         one.held_by_others = plus(one.held_by_others, wide(all[i + 1]))
       end
     end
   end
   if one.mine_until == 0 then one.held = {0, 0} end  -- it is over: nothing of it is held
+  one.change = plus(one.change, one.held)
+  if one.hungry and one.change[1] < 0 then one.freed, one.said = at, true end
   one.others_hold = positive(one.held_by_others)
   one.total = plus(plus(one.total, one.held_by_others), one.held)
   one.start, one.seen = one.held, minus(one.total, one.held)
@@ -275,13 +284,13 @@ for _, one in ipairs(counters) do
   elseif one.mine_until > 0 then
     redis.call('HDEL', one.holds, replica)
   end
-  if one.refused then
-    redis.call('HSET', one.holds, '!', string.format('%.0f', one.hungry_until))
+  if one.refused or one.said then
+    redis.call('HSET', one.holds, '!', string.format('%.0f %.0f', one.hungry_until, one.freed))
   end
-  if positive(one.held) or one.refused then redis.call('PEXPIRE', one.holds, hold_ms + 4000) end
+  if positive(one.held) or one.refused or one.said then redis.call('PEXPIRE', one.holds, hold_ms + 4000) end
   reply[#reply + 1] = text(one.seen) .. ' ' .. text(extra) .. ' '
     .. (one.hungry and '1' or '0') .. ' '
-    .. (one.others_hold and '1' or '0')
+    .. (one.others_hold and '1' or '0') .. ' ' .. string.format('%.0f', one.freed)
 end
 for _, answer in ipairs(answers) do reply[#reply + 1] = answer end
 return reply
