@@ -1,6 +1,8 @@
 """Idempotency-Key: one charge and one answer for each key of each caller, whatever happens."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -285,3 +287,52 @@ def test_a_restart_keeps_keys_and_no_answers(
     kept = [path.read_bytes() for path in up.data.rglob("*") if path.is_file()]
     assert any(path.name == "keys.log" for path in up.data.rglob("*"))
     assert not any(canary in text for text in kept for canary in (b"CANARY", b" w w"))
+
+
+def test_a_call_outlives_the_agent(
+    tmp_path: Path, counting_provider: Callable[[str], CountingProvider]
+) -> None:
+    """After kill -9 of the agent its key still means the call under way, and then its answer."""
+    one = counting_provider("a")
+    up = Up(tmp_path)
+    documents = [tenant(), provider("a", one.port), route("fast", backend("a"))]
+    with running(up, documents):
+        world = World(up, one)
+        one.control("hold")
+        answers: list[httpx.Response] = []
+        client = world.client()
+        thread = threading.Thread(target=lambda: answers.append(world.chat("k", {"tokens": 3})))
+        thread.start()
+        wait_for("the call is there", lambda: one.control("state")["inflight"] == 1)
+        before = agent_of(up)
+        os.kill(before, signal.SIGKILL)
+        wait_for("another agent", lambda: agent_of(up) not in (0, before))
+        wait_for("it serves", up.ready)
+
+        with httpx.Client(base_url=up.url(), headers=client.headers, timeout=30) as other:
+            world.clients = {"search/u1": other}
+            meanwhile = wait_for("an answer", lambda: served(world.chat("k", {"tokens": 3})))
+            one.control("release")
+            thread.join()
+            after = wait_for("its answer", lambda: made(world.chat("k", {"tokens": 3})))
+        client.close()
+
+    assert code(meanwhile) == (409, "idempotency_in_flight")
+    assert (answers[0].status_code, after.content) == (200, answers[0].content)
+    assert len(one.attempts()) == 1
+
+
+def agent_of(up: Up) -> int:
+    """The agent's process; 0 where there is none."""
+    (gateway,) = json.loads((up.data / "up.json").read_bytes())["gateways"]
+    return gateway["agentPid"] or 0
+
+
+def served(answer: httpx.Response) -> httpx.Response | None:
+    """The answer, unless the gateway is restarting."""
+    return None if answer.status_code == 503 else answer
+
+
+def made(answer: httpx.Response) -> httpx.Response | None:
+    """The answer, unless the call is under way."""
+    return None if answer.status_code == 409 else answer

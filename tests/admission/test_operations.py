@@ -167,6 +167,13 @@ def test_moderations_cost_their_request() -> None:
         ({"per_image": "0.04"}, 0, 0, 3 * 4 * 10**10, True),
         ({"per_image": "0.04", "per_request": "0.01"}, 0, 0, 13 * 10**10, True),
         ({"output_per_million": "40"}, 0, 3 * IMAGE_TOKENS, 3 * IMAGE_TOKENS * 40 * 10**6, False),
+        (
+            {"per_image": "0.04", "output_per_million": "40"},
+            1000,
+            3000,
+            3 * 4 * 10**10 + 3000 * 40 * 10**6,
+            True,
+        ),
         ({"output_per_million": "40"}, 1000, 3000, 3000 * 40 * 10**6, False),
         ({}, 0, 3 * IMAGE_TOKENS, 0, True),
     ],

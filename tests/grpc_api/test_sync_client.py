@@ -58,6 +58,22 @@ def test_rows_and_metrics_differ_from_https_by_the_protocol_alone(served: Served
             assert re.search(rf'^{name}{{.*protocol="{protocol}"', said, re.MULTILINE)
 
 
+def test_a_key_is_charged_once_both_ways(served: Served) -> None:
+    """`idempotency-key` as metadata: the same answer again, and another call is refused."""
+    metadata = [*served.metadata(), ("idempotency-key", "once")]
+    first, _ = served.stub.Chat.with_call(ask({"tokens": 3}), metadata=metadata)
+    seen = len(served.source.attempts())
+
+    again, _ = served.stub.Chat.with_call(ask({"tokens": 3}), metadata=metadata)
+    with pytest.raises(grpc.RpcError) as caught:
+        served.stub.Chat.with_call(ask({"tokens": 4}), metadata=metadata)
+
+    assert again == first
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal_of(caught.value).code == "idempotency_mismatch"
+    assert len(served.source.attempts()) == seen
+
+
 def test_a_stream_comes_in_pieces_with_usage_in_the_last(served: Served) -> None:
     """As many pieces as the provider sent; usage without being asked for."""
     call = served.stub.ChatStream(streamed({"tokens": 5}), metadata=served.metadata())

@@ -46,7 +46,11 @@ async def admit(gate: Gate, request: Request) -> Answer:
         wanted = Wanted((stream, 1), identity, ask, way, plan[0])
         intent, grant = await gate.reserve(wanted, tables)
     except RefusedError as error:
+        _free(gate, request)
         return refusal_answer(gate, error, team=team, route=route, protocol=protocol)
+    except BaseException:
+        _free(gate, request)
+        raise
     if len(plan) > 1:
         if way.budget is not None:
             gate.retries.called(way.name, intent.admitted_at)
@@ -61,6 +65,12 @@ async def admit(gate: Gate, request: Request) -> Answer:
         *rate_headers(grant.tightest, now=intent.admitted_at),
     )
     return Answer(200, headers)
+
+
+def _free(gate: Gate, request: Request) -> None:
+    """Give back the key of a call that does not leave."""
+    if gate.keyed is not None:
+        gate.keyed.release(request.headers.get("x-bw-id", ""))
 
 
 async def _settled(gate: Gate, alias: str, team: str) -> tuple[Tables, Way]:

@@ -36,10 +36,12 @@ def image_terms(
     A price per image becomes a part of this call's price per request. `most` is the model's
     maximum of output tokens for one image (0: not known).
     """
+    by_token = any(rates[:6])
     if per_image:
-        return with_images(rates, per_image * images), 0, True
-    # Without a price for tokens, an answer without figures leaves nothing to estimate.
-    return rates, (most or IMAGE_TOKENS) * images, not any(rates[:6])
+        rates = with_images(rates, per_image * images)
+    output = 0 if per_image and not by_token else (most or IMAGE_TOKENS) * images
+    # Where nothing is priced by the token, an answer without figures leaves nothing to estimate.
+    return rates, output, bool(per_image) or not by_token
 
 
 # OpenTelemetry has no name for it. `background` is a matter of looks here.
