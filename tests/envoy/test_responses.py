@@ -210,3 +210,33 @@ def test_another_spelling_is_no_way_around(gateway: Gateway, name: str) -> None:
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_json"
     assert gateway.agent.asked == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_stream_that_is_cut_ends_as_incomplete(gateway: Gateway, size: int) -> None:
+    """As at its cap: `response.incomplete` with the response as it began; usage is still read."""
+    begun = '"tools":[],"status":"in_progress","incomplete_details":null,'
+    words = [delta(f"w{number}") for number in range(8)]
+    raw = sse(
+        report("response.created", "null", before=begun),
+        *words,
+        report("response.completed", USAGE),
+    )
+    pieces: list[bytes | float] = [raw[at : at + size] for at in range(0, len(raw), size)]
+    gateway.agent.on_admit = lambda _: allow(configs.stream(), configs.plan(), x_bw_cut="5")
+    gateway.providers[0].on_call = lambda _: Reply(200, SSE, chunks=pieces)
+
+    answer = gateway.post(PATH, {"model": "fast", "stream": True, "input": "x"})
+
+    *told, last, rest = answer.text.split("\n\n")
+    assert rest == ""
+    assert told[1:] == words[:5]
+    names = [line[7:] for line in last.splitlines() if line.startswith("event: ")]
+    (data,) = (json.loads(line[6:]) for line in last.splitlines() if line.startswith("data: "))
+    assert names[-1] == data["type"] == "response.incomplete"
+    assert data["response"] == {
+        "id": "r", "model": "pm", "tools": [], "status": "incomplete", "usage": None,
+        "incomplete_details": {"reason": "max_output_tokens"},
+    }  # fmt: skip
+    record = gateway.record("r", answer.headers["x-request-id"])
+    assert (record["u"], record["ev"], record["done"]) == (USAGE, 8, 1)

@@ -123,6 +123,33 @@ local function last_words(payload)
     .. ',"logprobs":null,"finish_reason":"length"}]}\n\ndata: [DONE]\n\n'
 end
 
+-- The response that an event reports on, as raw bytes; nil where it is none.
+local function reported(payload)
+  local found = json.scan(payload)
+  local report = found and json.raw(payload, found.response)
+  return report and byte(report, 1) == 123 and report or nil
+end
+
+-- As last_words, of a response: its first report again, now as one that met its cap. The event's
+-- name may stand before it already, with that of the event in whose place it comes: the last holds.
+local function last_report(payload, begun)
+  local found = json.scan(payload)
+  local number = found and json.raw(payload, found.sequence_number) or "0"
+  local report, edits, missing = begun or '{"object":"response"}', {}, ""
+  local inner = json.scan(report)
+  for _, one in ipairs({ { "status", '"incomplete"' }, { "incomplete_details", '{"reason":"max_output_tokens"}' } }) do
+    local member = inner[one[1]]
+    if member then
+      splices.add(edits, member[3], member[4], one[2])
+    else
+      missing = missing .. '"' .. one[1] .. '":' .. one[2] .. ","
+    end
+  end
+  if missing ~= "" then splices.add(edits, 2, 1, missing) end
+  return 'event: response.incomplete\ndata: {"type":"response.incomplete","sequence_number":' .. number
+    .. ',"response":' .. splices.apply(report, edits) .. "}\n\n"
+end
+
 local Lines = {}
 Lines.__index = Lines
 
@@ -144,6 +171,7 @@ function Lines:read(s)
       while u and u < i do u = find(s, '"usage"', u + 7, true) end
       local seen, alone = false, false
       if u and u < e then seen, alone = usage_in(h, s, i + 5, e - 1, u, self.nested) end
+      if self.nested and self.cut and not self.begun then self.begun = reported(sub(s, i + 5, e - 1)) end
       while d and d < i do d = find(s, '.delta"', d + 7, true) end
       if seen and alone then
         if hide then
@@ -161,7 +189,9 @@ function Lines:read(s)
         if self.cut and self.events > self.cut and not self.ended then
           self.ended = true
           kept = kept or {}
-          kept[#kept + 1] = sub(s, from, i - 1) .. last_words(sub(s, i + 5, e - 1))
+          local payload = sub(s, i + 5, e - 1)
+          local words = self.nested and last_report(payload, self.begun) or last_words(payload)
+          kept[#kept + 1] = sub(s, from, i - 1) .. words
           ending = concat(kept)
         end
       end
