@@ -42,7 +42,7 @@ def show_quotas(kubectl: Kubectl, namespace: str | None) -> None:
 
 def _show(resources: Sequence[Body]) -> None:
     table = Table(
-        "limit", "whose", "used", "of", "left", "%", "whole again", "spent on", "now",
+        "limit", "whose", "used", "of", "left", "%", "whole again (UTC)", "spent on", "now",
     )  # fmt: skip
     oldest = ""
     for body in resources:
