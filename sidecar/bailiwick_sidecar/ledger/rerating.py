@@ -93,7 +93,9 @@ def rerate(
     """As `rerate_file`, for any database."""
     prices = price_lists(config)
     query, _ = with_revisions()
-    for row in connection.execution_options(yield_per=1000).execute(filters.applied(query)):
+    # For this question alone: a connection that keeps it can't insert on PostgreSQL.
+    options = {"yield_per": 1000}
+    for row in connection.execute(filters.applied(query), execution_options=options):
         found = row._mapping  # noqa: SLF001 - the documented way to a row's columns by name
         _check_owner(found, config)
         tally = into.tallies.setdefault((found["provider"], found["model"]), Tally())
