@@ -38,6 +38,7 @@ def _in_force(plane: ControlPlane) -> None:
     probes = (
         ("ceilings", f"/apis/bailiwick.dev/v1alpha1/namespaces/{NAMESPACE}/modelquotas/probe"),
         ("owned", f"/api/v1/namespaces/{NAMESPACE}/configmaps/bailiwick-gateway-config"),
+        ("marks", f"/apis/bailiwick.dev/v1alpha1/namespaces/{NAMESPACE}/modelquotas/standing"),
     )
     bodies = {
         "ceilings": {
@@ -47,6 +48,7 @@ def _in_force(plane: ControlPlane) -> None:
             "spec": {"subject": {"team": "search"}, "limits": {"tokensPerMinute": 1000000}},
         },
         "owned": {"metadata": {"annotations": {"probe": "1"}}},
+        "marks": {"metadata": {"labels": {"bailiwick.dev/probe": "1"}}},
     }
     deadline = time.monotonic() + 30
     for name, path in probes:

@@ -28,7 +28,20 @@ spec:
   ceilings:
     - name: search
       subject: {team: search}
-      limits: {tokensPerMinute: 50000}
+      limits: {tokensPerMinute: 50000, budgets: [{period: Day, amount: "25.00"}]}
+  ownProviders:
+    hosts:
+      - {host: llm.acme.example, region: eu-west-1}
+      - {host: "llm.acme.example:8000", region: eu-west-1}
+    tier: shared
+    vaultPrefix: acme/own
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: globex-prod}}
+---
+apiVersion: bailiwick.dev/v1alpha1
+kind: TenantBinding
+metadata: {name: bailiwick, namespace: globex-prod, labels: {bailiwick.dev/owned: "true"}}
+spec: {tenant: globex, tenantUID: other}
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -55,7 +68,7 @@ spec: {subject: {team: support}, limits: {tokensPerMinute: 1}}
 PATHS = {
     "Namespace": "/api/v1/namespaces",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-    "TenantBinding": "/apis/bailiwick.dev/v1alpha1/namespaces/acme-prod/tenantbindings",
+    "TenantBinding": "/apis/bailiwick.dev/v1alpha1/namespaces/{}/tenantbindings",
     "ServiceAccount": "/api/v1/namespaces/acme-prod/serviceaccounts",
     "ConfigMap": "/api/v1/namespaces/acme-prod/configmaps",
     "Pod": "/api/v1/namespaces/acme-prod/pods",
@@ -67,4 +80,6 @@ def furnish(plane: ControlPlane) -> None:
     """Make all of it. The editor may do anything that RBAC can give: only policies stop him."""
     document: dict[str, Any]
     for document in yaml.safe_load_all(OBJECTS):
-        plane.apply(document, f"{PATHS[document['kind']]}/{document['metadata']['name']}")
+        metadata = document["metadata"]
+        path = PATHS[document["kind"]].format(metadata.get("namespace", ""))
+        plane.apply(document, f"{path}/{metadata['name']}")

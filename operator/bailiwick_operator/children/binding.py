@@ -14,10 +14,12 @@ LEAVING = "bailiwick.dev/leaving-since"
 
 
 def build_binding(tenant: Tenant, namespace: str, *, leaving_since: str = "") -> Manifest:
-    """The claim, with the ceilings that admission policies look at."""
+    """The claim, with the bounds that admission policies look at."""
     spec: dict[str, Any] = {"tenant": tenant.metadata.name, "tenantUID": tenant.metadata.uid}
     if tenant.spec.ceilings:
         spec["ceilings"] = without_absent(msgspec.to_builtins(tenant.spec.ceilings))
+    if tenant.spec.own_providers is not None:
+        spec["ownProviders"] = without_absent(msgspec.to_builtins(tenant.spec.own_providers))
     metadata = binding_metadata(
         namespace=namespace, tenant=tenant.metadata.name, tenant_uid=tenant.metadata.uid
     )

@@ -14,6 +14,7 @@ from bailiwick_operator.api.v1alpha1.base import (
 )
 from bailiwick_operator.api.v1alpha1.limits import NamedLimits
 from bailiwick_operator.api.v1alpha1.scalars import DnsLabel
+from bailiwick_operator.api.v1alpha1.serving import OwnProviders
 
 BINDING_NAME = "bailiwick"
 """The one name that a TenantBinding may have: that makes the claim atomic."""
@@ -47,6 +48,10 @@ class TenantBindingSpec(Model, frozen=True, kw_only=True):
             extra_json_schema=BY_NAME,
         ),
     ] = ()
+    own_providers: Annotated[
+        OwnProviders | None,
+        Meta(description="Copy of the Tenant's ownProviders, for admission policies."),
+    ] = None
 
 
 class TenantBinding(Model, frozen=True, kw_only=True):
