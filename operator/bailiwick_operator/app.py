@@ -31,6 +31,7 @@ from bailiwick_operator.publish.server import ConfigServer
 from bailiwick_operator.publish.service import ConfigStreamService
 from bailiwick_operator.reconcile import Reconciler
 from bailiwick_operator.settings import Settings
+from bailiwick_operator.standing import Standing
 from bailiwick_operator.tls import Certificates, FileCertificates, OwnCertificates
 from bailiwick_operator.vault.admin import HvacVaultAdmin
 from bailiwick_operator.vault.grant import Trust
@@ -69,6 +70,7 @@ class Operator:
             list_prices=ListPrices(), quota_store=settings.quota_store
         )
         self._running: _Running | None = None
+        self._whole = asyncio.Event()
         self._watches = Watches(
             world=self._world, add=self._add, released=self._released, indexed=self._indexed
         )
@@ -144,6 +146,7 @@ class Operator:
             reconciler=reconciler,
             tasks=(
                 asyncio.create_task(queue.run()),
+                asyncio.create_task(self._begin(queue, world)),
                 asyncio.create_task(self._upkeep()),
                 *([asyncio.create_task(vault.run())] if vault else []),
             ),
@@ -242,6 +245,31 @@ class Operator:
             except Exception:
                 log.exception("upkeep failed; again in %.0f s", UPKEEP_S)
 
+    async def _begin(self, queue: WorkQueue, world: World) -> None:
+        """Once the indices are whole: publish what is known, then let the queue work."""
+        await self._whole.wait()
+        began = time.monotonic()
+        standing = Standing(
+            world=world,
+            hub=self._hub,
+            compile_tenant=compile_tenant,
+            surroundings=lambda: self._surroundings,
+            now=_now,
+        )
+        try:
+            published = await standing.publish()
+            log.info(
+                "published what stands namespaces=%d seconds=%.1f",
+                published,
+                time.monotonic() - began,
+            )
+        except Exception:
+            # A head start only: the queue does each of them, and says what is wrong with which.
+            log.exception("what stands was not published at once")
+        queue.open()
+        await queue.idle()
+        log.info("all in order keys=%d seconds=%.1f", queue.handled, time.monotonic() - began)
+
     def _world(self) -> World:
         if self._running is None:
             raise kopf.TemporaryError("the operator is not started", delay=1)
@@ -252,8 +280,7 @@ class Operator:
             self._running.queue.add(key)
 
     def _indexed(self) -> None:
-        if self._running is not None:
-            self._running.queue.open()
+        self._whole.set()
 
     def _released(self, namespace: str) -> None:
         if self._running is not None:
