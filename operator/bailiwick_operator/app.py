@@ -17,6 +17,7 @@ from bailiwick_operator.children.naming import GATEWAY
 from bailiwick_operator.compile.catalogue import ListPrices
 from bailiwick_operator.compile.tenant import compile_tenant
 from bailiwick_operator.gather import Surroundings
+from bailiwick_operator.handlers.indexing import quieten
 from bailiwick_operator.handlers.indices import register_indices, world_of
 from bailiwick_operator.handlers.lifecycle import register_lifecycle
 from bailiwick_operator.handlers.watch import Watches
@@ -82,6 +83,7 @@ class Operator:
 
     async def run(self, *, stop: asyncio.Event | None = None) -> None:
         """Work until `stop` is set or a signal comes."""
+        quieten()
         await kopf.operator(
             registry=self.registry,
             clusterwide=True,

@@ -76,7 +76,7 @@ class ConfigStreamService:
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "the first message says what the agent serves"
             )
-        # An agent that serves the newest config already is sent none: this tells it that it is heard.
+        # One that serves the newest config already is sent none: this tells it that it is heard.
         await context.send_initial_metadata(())
         self._hear(pod, first)
         log.info("stream opened namespace=%s pod=%s", pod.namespace, pod.name)
