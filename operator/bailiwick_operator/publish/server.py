@@ -40,6 +40,7 @@ class ConfigServer:
         self, service: ConfigStreamService, *, address: str, key_pair: Callable[[], KeyPair]
     ) -> None:
         """`key_pair` is asked again at every handshake: a renewal needs no restart."""
+        self._served: KeyPair | None = None
         self._service = service
         self._address = address
         self._key_pair = key_pair
@@ -50,8 +51,10 @@ class ConfigServer:
         """Listen; raises ServerError where the address can't be had."""
         server = grpc.aio.server(options=OPTIONS)
         server.add_generic_rpc_handlers((self._service.handlers(),))
+        self._served = self._key_pair()
         credentials = grpc.dynamic_ssl_server_credentials(
-            self._configuration(), self._configuration
+            _configuration(self._served),
+            self._renewed,  # type: ignore[arg-type]  # None: no other than before (grpc's docs)
         )
         try:
             self.port = server.add_secure_port(self._address, credentials)
@@ -68,6 +71,18 @@ class ConfigServer:
             await self._server.stop(grace_s)
             self._server = None
 
-    def _configuration(self) -> grpc.ServerCertificateConfiguration:
+    def _renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """The certificate where it is another one than before.
+
+        Given at each handshake, gRPC replaces what handshakes under way still use: a crowd of
+        agents that came back at once ended the process (grpcio 1.85, a segmentation fault).
+        """
         pair = self._key_pair()
-        return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)])
+        if pair == self._served:
+            return None
+        self._served = pair
+        return _configuration(pair)
+
+
+def _configuration(pair: KeyPair) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)])
