@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 import kopf
 
+from bailiwick_contract.errors import BailiwickError
 from bailiwick_operator.children.naming import GATEWAY
 from bailiwick_operator.compile.catalogue import ListPrices
 from bailiwick_operator.compile.tenant import compile_tenant
@@ -20,12 +22,14 @@ from bailiwick_operator.gather import Surroundings
 from bailiwick_operator.handlers.indexing import quieten
 from bailiwick_operator.handlers.indices import register_indices, world_of
 from bailiwick_operator.handlers.lifecycle import register_lifecycle
+from bailiwick_operator.handlers.relisting import notice_what_vanished
 from bailiwick_operator.handlers.watch import Watches
 from bailiwick_operator.issuer import read_issuer
 from bailiwick_operator.keys import tenant_key
 from bailiwick_operator.kube.connection import Connection, connect
 from bailiwick_operator.kube.http import HttpKube
 from bailiwick_operator.kube.kinds import NAMESPACE
+from bailiwick_operator.lease import Lease, LeaseLostError
 from bailiwick_operator.publish.acks import AckBoard
 from bailiwick_operator.publish.hub import Hub
 from bailiwick_operator.publish.server import ConfigServer
@@ -45,12 +49,16 @@ log = logging.getLogger(__name__)
 UPKEEP_S = 600.0
 """How often certificates and the cluster's issuer are looked at."""
 
+RELEASE_S = 2.0
+"""For giving the lease back at the end."""
+
 
 @dataclass(slots=True)
 class _Running:
     """What exists between start and stop."""
 
     kube: HttpKube
+    lease: Lease
     world: World
     certificates: Certificates
     server: ConfigServer
@@ -72,6 +80,7 @@ class Operator:
         )
         self._running: _Running | None = None
         self._whole = asyncio.Event()
+        self._stop = asyncio.Event()
         self._watches = Watches(
             world=self._world, add=self._add, released=self._released, indexed=self._indexed
         )
@@ -84,6 +93,8 @@ class Operator:
     async def run(self, *, stop: asyncio.Event | None = None) -> None:
         """Work until `stop` is set or a signal comes."""
         quieten()
+        notice_what_vanished()
+        self._stop = stop or asyncio.Event()
         await kopf.operator(
             registry=self.registry,
             clusterwide=True,
@@ -92,7 +103,7 @@ class Operator:
             # a container's user need not have.
             identity=cast("Any", "bailiwick-operator"),
             liveness_endpoint=self._settings.liveness or None,
-            stop_flag=stop,
+            stop_flag=self._stop,
         )
 
     @property
@@ -104,6 +115,13 @@ class Operator:
         """Make and start all parts; kopf fills the indices afterwards."""
         settings = self._settings
         kube = await HttpKube(self._connection or connect()).__aenter__()
+        lease = Lease(
+            kube,
+            namespace=settings.namespace,
+            identity=settings.identity or socket.gethostname(),
+            now=_now,
+        )
+        await lease.acquire()
         certificates = self._certificates(kube)
         await certificates.refresh()
         await self._read_surroundings(kube)
@@ -140,6 +158,7 @@ class Operator:
         await server.start()
         self._running = _Running(
             kube=kube,
+            lease=lease,
             world=world,
             certificates=certificates,
             server=server,
@@ -149,6 +168,7 @@ class Operator:
             tasks=(
                 asyncio.create_task(queue.run()),
                 asyncio.create_task(self._begin(queue, world)),
+                asyncio.create_task(self._hold(lease)),
                 asyncio.create_task(self._upkeep()),
                 *([asyncio.create_task(vault.run())] if vault else []),
             ),
@@ -166,6 +186,9 @@ class Operator:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await running.server.stop()
+        with contextlib.suppress(BailiwickError, TimeoutError):
+            # Else the next one waits until it has run out.
+            await asyncio.wait_for(running.lease.release(), RELEASE_S)
         await running.kube.__aexit__()
         log.info("operator stopped")
 
@@ -246,6 +269,14 @@ class Operator:
                         self._add(tenant_key(tenant))
             except Exception:
                 log.exception("upkeep failed; again in %.0f s", UPKEEP_S)
+
+    async def _hold(self, lease: Lease) -> None:
+        """Keep the lease; where another has it, this operator ends."""
+        try:
+            await lease.keep()
+        except LeaseLostError as error:
+            log.critical("%s", error)
+            self._stop.set()
 
     async def _begin(self, queue: WorkQueue, world: World) -> None:
         """Once the indices are whole: publish what is known, then let the queue work."""

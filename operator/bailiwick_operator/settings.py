@@ -55,6 +55,8 @@ class Settings(Part, frozen=True, kw_only=True):
     vault: VaultManagement = VaultManagement()
     namespace: str = "bailiwick-system"
     """Where the operator runs."""
+    identity: str = ""
+    """As whom it holds the lease; empty: the host's name, which is the pod's."""
     liveness: str = "http://0.0.0.0:8081/healthz"
     workers: int = 4
     """Tenants that are brought in order at the same time."""

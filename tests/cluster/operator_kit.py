@@ -40,7 +40,7 @@ def settings() -> Settings:
 async def operating(plane: ControlPlane, said: Settings | None = None) -> AsyncIterator[Operator]:
     """A started operator; stopped at the end, whatever happens."""
     os.environ["KUBECONFIG"] = str(plane.kubeconfig())
-    ensure_namespace(plane, "bailiwick-system")
+    await asyncio.to_thread(ensure_namespace, plane, "bailiwick-system")
     operator = Operator(said or settings(), connection=plane.connection())
     stop = asyncio.Event()
     task = asyncio.create_task(operator.run(stop=stop))
