@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.api.v1alpha1 import ModelRoute, Quota, Tenant
+from bailiwick_operator.api.v1alpha1.tenant import WorkloadEgress
 from bailiwick_operator.applied import Applier
 from bailiwick_operator.children.gateway import build_gateway
 from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
@@ -230,6 +231,7 @@ class Reconciler:
             acked=(published.version, published.config) if verdict.programmed else None,
             operator_ca=self._operator_ca(),
             settings=self._settings,
+            restrict_workloads=tenant.spec.workload_egress is WorkloadEgress.RESTRICT,
         )
         wanted = build_gateway(gateway)
         seen = tuple(self._world.children(namespace))
@@ -362,13 +364,10 @@ class Reconciler:
             if not binding.terminating:
                 # The garbage collector does it too; this is sooner.
                 await self._claims.release(binding)
-        self._share_nothing(name)
-        self._granting.gone(name)
-        return None
-
-    def _share_nothing(self, name: str) -> None:
         for ref in self._opinions.leave(name):
             self._add(str(Key(KeyKind.SHARED, ref.name, of=ref.kind)))
+        self._granting.gone(name)
+        return None
 
     def _deny(self, binding: BindingState) -> None:
         namespace = binding.namespace

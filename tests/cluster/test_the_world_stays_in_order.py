@@ -176,3 +176,39 @@ def test_it_goes_on_after_the_api_server_restarted(control_plane: ControlPlane) 
             await until_says(plane, resources[0], "Accepted", "True", "Accepted")
 
     asyncio.run(run())
+
+
+def test_workloads_are_restricted_while_it_is_asked_for(control_plane: ControlPlane) -> None:
+    """The policy comes with `workloadEgress: Restrict`, and goes with it."""
+
+    async def run() -> None:
+        plane = control_plane
+        ensure_namespace(plane, "tight-prod")
+        resources = tenant("tight", "tight-prod")
+        resources[0]["spec"]["workloadEgress"] = "Restrict"
+        apply_all(plane, resources)
+        root = "/apis/networking.k8s.io/v1/namespaces/tight-prod/networkpolicies"
+
+        async def policies() -> dict[str, Any]:
+            items = (await asyncio.to_thread(plane.request, "GET", root))["items"]
+            return {one["metadata"]["name"]: one["spec"] for one in items}
+
+        async with operating(plane):
+
+            async def there() -> bool:
+                return "bailiwick-workloads" in await policies()
+
+            await eventually(there)
+            spec = (await policies())["bailiwick-workloads"]
+            assert spec["policyTypes"] == ["Egress"]
+            ports = [[port["port"] for port in rule["ports"]] for rule in spec["egress"]]
+            assert ports == [[53, 53], [8080]]
+            del resources[0]["spec"]["workloadEgress"]
+            await asyncio.to_thread(apply_all, plane, resources)
+
+            async def gone() -> bool:
+                return set(await policies()) == {"bailiwick-gateway"}
+
+            await eventually(gone)
+
+    asyncio.run(run())

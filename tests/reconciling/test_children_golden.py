@@ -42,6 +42,7 @@ def load(file: Path) -> Gateway:
         acked=(version, canonical_bytes(config)) if said.get("acked") else None,
         operator_ca="-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n",
         settings=msgspec.convert(said["settings"], GatewaySettings),
+        restrict_workloads=said.get("restrictWorkloads", False),
     )
 
 

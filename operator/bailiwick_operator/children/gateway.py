@@ -7,7 +7,11 @@ from bailiwick_operator.children.access import (
 )
 from bailiwick_operator.children.config import build_acked, build_current
 from bailiwick_operator.children.model import Gateway
-from bailiwick_operator.children.network import build_network_policy, build_service
+from bailiwick_operator.children.network import (
+    build_network_policy,
+    build_service,
+    build_workload_policy,
+)
 from bailiwick_operator.children.workload import (
     build_deployment,
     build_disruption_budget,
@@ -27,6 +31,7 @@ def build_gateway(gateway: Gateway) -> tuple[Manifest, ...]:
         build_current(gateway),
         build_service(gateway),
         build_disruption_budget(gateway),
+        build_workload_policy(gateway),
         build_journal_claim(gateway),
         build_deployment(gateway),
     )

@@ -99,6 +99,7 @@ class Gateway:
 
     `acked` is the newest config that ready pods accepted, None while there was none yet.
     `operator_ca` is the PEM bundle that agents verify the operator's certificate with.
+    `restrict_workloads` keeps the namespace's other pods from connecting elsewhere.
     """
 
     binding: Binding
@@ -108,6 +109,7 @@ class Gateway:
     acked: tuple[Version, bytes] | None
     operator_ca: str
     settings: GatewaySettings
+    restrict_workloads: bool = False
 
     @property
     def storage(self) -> Storage | None:

@@ -13,6 +13,9 @@ GATEWAY = "bailiwick-gateway"
 SERVICE = "bailiwick"
 """What callers name: http://bailiwick.<namespace>.svc/v1."""
 
+WORKLOADS = "bailiwick-workloads"
+"""Name of the policy for pods that are not the gateway's."""
+
 CONFIG_CURRENT = "bailiwick-gateway-config"
 CONFIG_ACKED = "bailiwick-gateway-config-acked"
 

@@ -10,8 +10,10 @@ from bailiwick_operator.children.naming import (
     GATEWAY,
     HTTP_PORT,
     METRICS_PORT,
+    OWNED,
     SELECTOR,
     SERVICE,
+    WORKLOADS,
     metadata,
 )
 from bailiwick_operator.kube.kinds import NETWORK_POLICY
@@ -84,14 +86,45 @@ def build_network_policy(gateway: Gateway) -> Manifest:
     }
 
 
+def build_workload_policy(gateway: Gateway) -> Manifest | None:
+    """Where asked for: every other pod here reaches DNS and the gateway, and nothing else.
+
+    Policies add up: one of the tenant's own that allows more still does (NetworkPolicy v1).
+    """
+    if not gateway.restrict_workloads:
+        return None
+    return {
+        "apiVersion": NETWORK_POLICY.api_version,
+        "kind": NETWORK_POLICY.kind,
+        "metadata": metadata(gateway.binding, WORKLOADS),
+        "spec": {
+            "podSelector": {
+                "matchExpressions": [{"key": OWNED, "operator": "NotIn", "values": ["true"]}]
+            },
+            "policyTypes": ["Egress"],
+            "egress": [
+                _to_dns(gateway.settings.dns),
+                {
+                    "to": [{"podSelector": {"matchLabels": dict(SELECTOR)}}],
+                    "ports": [_tcp(HTTP_PORT)],
+                },
+            ],
+        },
+    }
+
+
+def _to_dns(dns: Peer) -> Manifest:
+    return {
+        "to": [_peer(dns)],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+
+
 def _egress(gateway: Gateway) -> list[Manifest]:
     settings = gateway.settings
     _, config = gateway.current
     rules: list[Manifest] = [
-        {
-            "to": [_peer(settings.dns)],
-            "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
-        },
+        _to_dns(settings.dns),
         {"to": [_peer(settings.operator_peer)], "ports": [_tcp(settings.operator_port)]},
         {
             "to": [

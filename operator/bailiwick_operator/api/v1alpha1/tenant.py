@@ -44,6 +44,13 @@ class UnpricedModels(Enum):
     ALLOW = "Allow"
 
 
+class WorkloadEgress(Enum):
+    """Where the tenant's own pods may connect to."""
+
+    UNRESTRICTED = "Unrestricted"
+    RESTRICT = "Restrict"
+
+
 class NamespaceClaim(Model, frozen=True, kw_only=True):
     """A namespace of the tenant; it gets a gateway of its own."""
 
@@ -293,6 +300,15 @@ class TenantSpec(Model, frozen=True, kw_only=True):
             )
         ),
     ] = UnpricedModels.DENY
+    workload_egress: Annotated[
+        WorkloadEgress,
+        Meta(
+            description=(
+                "Restrict lets the pods of the tenant's namespaces connect to DNS and to their"
+                " gateway alone, unless another NetworkPolicy allows more. Default: Unrestricted."
+            )
+        ),
+    ] = WorkloadEgress.UNRESTRICTED
     residency: Annotated[
         Residency | None, Meta(description="Where data may be processed. Absent: anywhere.")
     ] = None
