@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench lint format lock venv clean
+.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench scale lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -75,6 +75,10 @@ bench: $(STAMP)  ## Speed and memory against plain Envoy, into the README: make 
 	@echo "The gateway against plain Envoy, then gRPC and the quota engine; about six minutes …"
 	@cd bench && ../.venv/bin/python -m gateway --write $(ARGS) && \
 	  ../.venv/bin/python -m grpc_api --write && ../.venv/bin/python quota_engine.py
+
+scale: $(STAMP)  ## The operator on a real API server: make scale ARGS='--tenants 100 --agents 200'
+	@echo "1,000 tenants, 10,000 resources, 2,000 agents; ten minutes or more …"
+	@cd bench && PYTHONPATH=../tests ../.venv/bin/python -m control_plane $(ARGS)
 
 lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .
