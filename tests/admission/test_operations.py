@@ -8,7 +8,7 @@ import pytest
 from bailiwick_contract.rating import PriceList
 from bailiwick_contract.v1.tenant_config_pb2 import DatedPrice, Rates
 from bailiwick_sidecar.accounting.model import Intent
-from bailiwick_sidecar.admission.admit import edits
+from bailiwick_sidecar.admission.admit import cut, edits
 from bailiwick_sidecar.admission.body import Ask, read
 from bailiwick_sidecar.admission.errors import RefusedError
 from bailiwick_sidecar.admission.identity import Identity
@@ -191,3 +191,17 @@ def test_images_reserve_each(
 def test_the_background_of_an_image_is_no_call_in_the_background() -> None:
     """The same name means another thing there."""
     assert ask(IMAGES, background="transparent").what.images == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", RESPONSES, COMPLETIONS])
+def test_every_stream_may_be_cut(path: str) -> None:
+    """Where the route says so; what does not stream has nothing to cut."""
+    way = Way(
+        name="fast", code="r", aliases=("fast",), places=(), live=(), teams=None, max_attempts=1,
+        max_output=0, default_output=0, request_ms=1000, cut=True,
+    )  # fmt: skip
+    cap = {RESPONSES: "max_output_tokens"}.get(path, "max_tokens")
+    streamed, whole = ask(path, stream=True, **{cap: 9}), ask(path, **{cap: 9})
+
+    assert cut(streamed, way, intent(streamed)) == (("x-bw-cut", "13"),)
+    assert cut(whole, way, intent(whole)) == ()

@@ -106,7 +106,7 @@ def cut(ask: Ask, way: Way, intent: Intent) -> Headers:
     An event with content has a token at least. Each choice begins and ends with one that has none,
     and providers send a first one of their own.
     """
-    if not (way.cut and ask.what.stream and ask.what.asks_usage):
+    if not (way.cut and ask.what.stream):
         return ()
     return (("x-bw-cut", str(intent.output_bound + 2 * ask.what.n + 2)),)
 

@@ -300,9 +300,8 @@ class ModelRouteSpec(Model, frozen=True, kw_only=True):
         OnExceed,
         Meta(
             description=(
-                "Cut: a stream of /v1/chat/completions or /v1/completions that gives more tokens"
-                ' than were reserved ends for its caller with finish_reason "length".'
-                " Default: Pass."
+                "Cut: a stream that gives more tokens than were reserved ends for its caller as if"
+                " it had met its cap. Default: Pass."
             )
         ),
     ] = OnExceed.PASS
