@@ -61,7 +61,6 @@ def _inputs(routes: int, quotas: int, *, each: bool) -> CompileInput:
         tenant=msgspec.convert(head, Tenant),
         namespace="big-prod",
         gateways=1,
-        shared_store=False,
         claims=(Claim(created="", tenant="big"),),
         cluster_providers=(provider_,),
         providers=(),
