@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bailiwick_sidecar import garbage
 from bailiwick_sidecar.accounting.journal import FileJournal
-from bailiwick_sidecar.accounting.records import AttemptEnd, Record
+from bailiwick_sidecar.accounting.records import AttemptEnd, Record, flags
 from bailiwick_sidecar.accounting.rotation import EnvoyAdmin
 from bailiwick_sidecar.accounting.service import Accounting
 from bailiwick_sidecar.admission.front import AGENT_HEADER, Front
@@ -38,7 +38,7 @@ from bailiwick_sidecar.jwks.fetch import fetch
 from bailiwick_sidecar.jwks.store import KeySets
 from bailiwick_sidecar.keyring import Degraded, Keyring
 from bailiwick_sidecar.limit_use import LimitUse, LimitUses
-from bailiwick_sidecar.measured import measure
+from bailiwick_sidecar.measured import measure, passed_over
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.readiness import Readiness, readiness
@@ -176,6 +176,7 @@ class Agent:
         self._uses = LimitUses(engine.all_states, clock=clock, monotonic=time.monotonic)
         measure(self._metrics, engine, accounting, self._ledger, self._store, clock=clock)
         self._metrics.watch_figures(self._keys.figures)
+        self._metrics.watch_figures(lambda: passed_over(gate, clock()))
         self._metrics.watch_figures(counting.figures)
         # The largest that comes is an answer to keep.
         bounds = Bounds(body_bytes=MAX_ANSWER)
@@ -246,7 +247,10 @@ class Agent:
 
     def _refresh_tables(self) -> None:
         if self._gate is not None:
-            self._gate.tables = self._store.tables()
+            tables = self._gate.tables = self._store.tables()
+            if tables is not None:
+                ways = tables.ways.values()
+                self._gate.health.keep(frozenset(one.code for way in ways for one in way.places))
 
     # --- Envoy ---
 
@@ -290,6 +294,14 @@ class Agent:
         if isinstance(record, AttemptEnd):
             if record.id is not None and record.n is not None:
                 self._keys.ended((record.id, record.n), record.s or 0)
+            if record.b is not None and self._gate is not None:
+                self._gate.health.ended(
+                    record.b.removeprefix("b-"),
+                    status=record.s or 0,
+                    flags=flags(record),
+                    retry_after=record.ra or "",
+                    now=now_ms(),
+                )
             return
         if record.id is not None and self._gate is not None:
             self._gate.calls.forget(record.id)

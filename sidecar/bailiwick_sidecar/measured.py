@@ -1,14 +1,33 @@
 """Gauges over the agent's parts, asked for at each scrape."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from bailiwick_sidecar.accounting.service import Accounting
+from bailiwick_sidecar.admission.gate import Gate
 from bailiwick_sidecar.books import LateLedger
 from bailiwick_sidecar.budgets import BudgetFigures
 from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
+
+
+def passed_over(gate: Gate, now: int) -> Iterable[Metric]:
+    """Backends that calls are not begun at, by route and name."""
+    gauge = GaugeMetricFamily(
+        "bailiwick_backend_passed_over",
+        "1 for each backend that fails, or asked for a pause: it is tried last.",
+        labels=("route", "backend"),
+    )
+    troubled = set(gate.health.troubled(now))
+    ways = {way.name: way for way in gate.tables.ways.values()} if gate.tables else {}
+    for way in ways.values():
+        for place in way.places:
+            if place.code in troubled:
+                gauge.add_metric((way.name, place.name), 1.0)
+    return (gauge,)
 
 
 def measure(

@@ -168,7 +168,8 @@ class Provider:
         gone.cancel()
         if facts["status"] >= 400:
             error = {"error": {"message": "told to fail", "type": "server_error", "code": "told"}}
-            extra = b"retry-after: 1\r\n" if facts["status"] == 429 else b""
+            wait = int(behave.get("retry_after", 1))
+            extra = f"retry-after: {wait}\r\n".encode() if facts["status"] == 429 else b""
             await connection.write(reply(facts["status"], json.dumps(error).encode(), extra))
             self.record(attempt, **facts, end="error")
             return

@@ -57,6 +57,7 @@ def test_an_admitted_call_gets_its_plan_and_leaves_an_intent() -> None:
     assert said == {
         "x-bw-route": f"{route_code('fast')}-s",
         "x-bw-plan": f"{A},{B}",
+        "x-bw-names": "a, b",
         "x-bw-model": '"a-model"',
         "x-bw-credential-header": "authorization",
         "x-bw-credential": "Bearer sk-a",

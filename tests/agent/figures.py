@@ -3,14 +3,18 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from admission.acme import Admission
 from prometheus_client.parser import text_string_to_metric_families
 from shared_store.replicas import Replica
 
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
+from bailiwick_sidecar.admission.gate import Gate
+from bailiwick_sidecar.admission.health import FAILURES
 from bailiwick_sidecar.books import LateLedger
 from bailiwick_sidecar.config.store import ConfigStore
-from bailiwick_sidecar.measured import measure
+from bailiwick_sidecar.measured import measure, passed_over
 from bailiwick_sidecar.metrics import AgentMetrics
+from bailiwick_sidecar.names import backend_code
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.lessee import Answer, Reply, Standing
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
@@ -61,6 +65,15 @@ def sharing() -> SharedStore:
     return replica.store
 
 
+def troubled() -> Gate:
+    """An admission that knows a backend of a failing provider."""
+    gate = Admission().gate
+    code = backend_code("fast", "a")
+    for _ in range(FAILURES):
+        gate.health.ended(code, status=500, flags=frozenset(), retry_after="", now=NOW)
+    return gate
+
+
 def exercised() -> AgentMetrics:
     """Metrics of an agent that admitted, refused, and ended an attempt."""
     metrics = AgentMetrics(lambda _: "openai")
@@ -86,6 +99,7 @@ def exercised() -> AgentMetrics:
     ref = KeyRef("secret", "llm/acme/a", "api_key")
     metrics.watch_figures(lambda: families({ref: key}, {"found": 1}, now=9.0, wall=9.0))
     metrics.watch_figures(lambda: figures(sharing(), NOW))
+    metrics.watch_figures(lambda: passed_over(troubled(), NOW))
     metrics.admitted(intent())
     metrics.refused("rate_limit_exceeded", team="search", route="fast", limit="Quota/q#rpm")
     metrics.ended(row(), overshoot=7, currency="USD")

@@ -29,6 +29,7 @@ class AttemptEnd(msgspec.Struct, frozen=True, tag_field="k", tag="a"):
     tx: int | None = None
     rx: int | None = None
     x: str | None = None
+    ra: str | None = None
 
 
 class RequestEnd(msgspec.Struct, frozen=True, tag_field="k", tag="r"):

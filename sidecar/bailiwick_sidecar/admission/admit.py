@@ -54,11 +54,13 @@ async def admit(gate: Gate, request: Request) -> Answer:
     if len(plan) > 1:
         if way.budget is not None:
             gate.retries.called(way.name, intent.admitted_at)
+        gate.health.begun(plan[0].code, intent.admitted_at)
         gate.calls.keep(stream, Call(identity, ask, way, plan, intent.deadline))
     gate.watcher.admitted(intent)
     headers: Headers = (
         ("x-bw-route", f"{way.code}-{'s' if ask.what.stream else 'u'}"),
         ("x-bw-plan", ",".join(place.code for place in plan)),
+        ("x-bw-names", ", ".join(place.name for place in plan)),
         *attempt,
         *edits(ask, wanted.cap),
         *cut(ask, way, intent),
@@ -125,11 +127,13 @@ async def _plan(
     gate: Gate, tables: Tables, way: Way, *, ask: Ask, identity: Identity
 ) -> tuple[Place, ...]:
     unpriced = await _unpriced(gate, tables, way, identity)
+    now = gate.clock()
     exclusions = Exclusions(
         keyed=gate.has_key,
         priced=lambda place: place.code not in unpriced,
         bounded=lambda place: ask.input_bound(place.context) is not None,
         keyless=gate.keyless,
+        passed_over=lambda place: gate.health.passed_over(place.code, now),
     )
     plan = order(
         tables,

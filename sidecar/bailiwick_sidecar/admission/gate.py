@@ -9,6 +9,7 @@ from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.answer import Headers, Request
 from bailiwick_sidecar.admission.calls import Calls
 from bailiwick_sidecar.admission.errors import RefusedError, refused
+from bailiwick_sidecar.admission.health import Health
 from bailiwick_sidecar.admission.identity import Identity
 from bailiwick_sidecar.admission.plan import Random
 from bailiwick_sidecar.admission.ports import Accounts, Watcher
@@ -40,6 +41,8 @@ class Gate:
     """True at the agent's end: no further call is admitted."""
     ledger_failing: Callable[[], bool] = lambda: False
     calls: Calls = field(default_factory=Calls)
+    health: Health = field(default_factory=Health)
+    """Which backends calls are not begun at for a while."""
     retries: RetryBudgets = field(default_factory=RetryBudgets)
     """Further attempts of the last minute, of routes that say how many."""
     keyed: KeyedCalls | None = None

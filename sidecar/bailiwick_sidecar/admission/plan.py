@@ -25,6 +25,8 @@ class Exclusions:
     """It has a price, or needs none."""
     bounded: Callable[[Place], bool]
     """What the input can cost there has an upper bound."""
+    passed_over: Callable[[Place], bool] = lambda _: False
+    """It fails or asked for a pause: tried last, never left out."""
     keyless: Callable[[Sequence[Place]], str] = lambda _: "credential_unavailable"
     """The code to refuse with where none of these has its credential."""
 
@@ -91,6 +93,7 @@ def order(
             ordered += ranked(places, user=user)
         else:
             ordered += _drawn(places, random)
+    ordered.sort(key=exclusions.passed_over)  # stable: within each half as it was
     return tuple(ordered[: way.max_attempts])
 
 

@@ -60,6 +60,7 @@ _ATTEMPT = {
     "tx": "%UPSTREAM_WIRE_BYTES_SENT%",
     "rx": "%UPSTREAM_WIRE_BYTES_RECEIVED%",
     "x": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "ra": "%RESP(RETRY-AFTER):10%",
 }
 
 

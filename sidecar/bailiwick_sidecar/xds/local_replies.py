@@ -23,6 +23,7 @@ from bailiwick_sidecar.xds.messages import exact, set_header, struct
 from bailiwick_sidecar.xds.routes import AGENT_PATHS, METERED_PATHS
 
 _UPSTREAM_FLAGS = ["UF", "UH", "UC", "UR", "LR", "UO", "URX", "NC", "UPE", "DF"]
+_TRIED = "attempts: %UPSTREAM_REQUEST_ATTEMPT_COUNT%, backends: %DYNAMIC_METADATA(bailiwick:b)%"
 _RETRY_SOON = [set_header("retry-after", "1")]
 
 
@@ -54,14 +55,14 @@ def local_replies() -> LocalReplyConfig:
         _error(
             _flags(["UT", "UMSDR", "DT", "SI"]),
             "upstream_timeout",
-            "The model's provider did not answer in time.",
+            f"The model's provider did not answer in time ({_TRIED}).",
             kind="api_error",
             status=504,
         ),
         _error(
             _flags(_UPSTREAM_FLAGS),
             "upstream_unavailable",
-            "The model's provider can't be reached.",
+            f"No provider of the model can be reached ({_TRIED}).",
             kind="api_error",
         ),
         _error(with_status(408), "request_timeout", "The request did not arrive in time."),

@@ -269,6 +269,7 @@ local function admitted(h, answer, path, body, found, order)
   local metadata = h:streamInfo():dynamicMetadata()
   metadata:set("bailiwick", "o", usage == "hide" and "hide" or path == RESPONSES and "response" or "show")
   metadata:set("bailiwick", "caller", concat(caller))
+  metadata:set("bailiwick", "b", answer["x-bw-names"] or "")
   if answer["x-bw-cut"] then metadata:set("bailiwick", "cut", answer["x-bw-cut"]) end
   metadata:set("bailiwick.leaf", "e", {
     attempts = attempts, operation = sub(path, 4),
