@@ -61,6 +61,7 @@ def _inputs(routes: int, quotas: int, *, each: bool) -> CompileInput:
         tenant=msgspec.convert(head, Tenant),
         namespace="big-prod",
         gateways=1,
+        quota_store=None,
         claims=(Claim(created="", tenant="big"),),
         cluster_providers=(provider_,),
         providers=(),
