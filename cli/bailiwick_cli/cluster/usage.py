@@ -56,8 +56,8 @@ def _show(resources: Sequence[Body]) -> None:
     show_table(table)
     note(
         f"Rolled up about once a minute, last at {oldest}; of a limit for each subject it is the"
-        " fullest counter. Who used it: `bailiwick ledger top --by user`. A caller's own figures,"
-        " to the moment: GET /v1/usage."
+        " fullest counter. Who used it, by team and model: the Grafana dashboard."
+        " A caller's own figures, to the moment: GET /v1/usage."
     )
 
 
