@@ -16,6 +16,7 @@ from bailiwick_contract.rating import (
     price_at,
     resolve,
     upper_bound,
+    with_images,
 )
 from bailiwick_contract.v1.tenant_config_pb2 import DatedPrice, Rates
 
@@ -189,3 +190,17 @@ def test_a_time_that_is_none_is_refused(since: str) -> None:
     """A price names its source and says how a time is written."""
     with pytest.raises(RatingError, match=r"price 'book'.*write it like"):
         PriceList([dated(since, "book")])
+
+
+def test_images_are_a_part_of_one_calls_price() -> None:
+    """Each costs its price, to the picounit, beside tokens and request."""
+    message = Rates(output_per_million="2", per_request="0.001", per_image="0.000000000001")
+    price = price_at([DatedPrice(source="s", rates=message)], 0)
+    assert price is not None
+
+    rates = with_images(price.rates, 3 * price.per_image)
+
+    assert (price.per_image, rates[:6], rates[6]) == (1, price.rates[:6], 10**9 + 3)
+    bad = DatedPrice(source="s", rates=Rates(per_image="-1"))
+    with pytest.raises(RatingError, match="per_image"):
+        PriceList([bad])
