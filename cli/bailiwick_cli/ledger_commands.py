@@ -1,0 +1,161 @@
+"""Options and help of `bailiwick ledger`. The work is imported only when it is asked for."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bailiwick_cli.charging.commands import add_commands
+from bailiwick_cli.datadir import DEFAULT_DATA_DIR
+
+ledger = typer.Typer(
+    help="What was called, by whom, at what cost: one row per upstream attempt.",
+    no_args_is_help=True,
+)
+add_commands(ledger)
+
+
+class TableFormat(Enum):
+    """How `ledger` prints rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", help="Where `up` keeps everything that it writes."),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(help="A date, an RFC 3339 time, or an age such as 2h: admitted then or later."),
+]
+Until = Annotated[str | None, typer.Option(help="Like --since: admitted before that.")]
+Team = Annotated[str | None, typer.Option(help="Only this team.")]
+Project = Annotated[str | None, typer.Option(help="Only this project.")]
+User = Annotated[str | None, typer.Option(help="Only this user.")]
+Model = Annotated[str | None, typer.Option(help="Only this model, as the provider calls it.")]
+Provider = Annotated[str | None, typer.Option(help="Only this provider.")]
+State = Annotated[
+    str | None, typer.Option(help="Only rows that are settled, estimated, void or unknown.")
+]
+Zone = Annotated[
+    str | None,
+    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
+]
+Format = Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")]
+AsWritten = Annotated[bool, typer.Option("--as-written", help="Leave out what was adjusted later.")]
+
+
+@ledger.command()
+def top(
+    *,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="What to sum by: team, project, user, model, day, tag:NAME, …; or several of them."
+        ),
+    ] = "team,model",
+    limit: Annotated[int, typer.Option(help="How many groups; 0: all.", min=0)] = 20,
+    namespace: Namespaces = None,
+    since: Since = None,
+    until: Until = None,
+    team: Team = None,
+    project: Project = None,
+    user: User = None,
+    model: Model = None,
+    provider: Provider = None,
+    state: State = None,
+    time_zone: Zone = None,
+    output: Format = TableFormat.TABLE,
+    as_written: AsWritten = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Sums of cost, tokens and attempts, the dearest first."""
+    from bailiwick_cli.ledger import Question, show_top
+
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        since=since,
+        until=until,
+        time_zone=time_zone,
+        equal={
+            "team": team,
+            "project": project,
+            "user": user,
+            "model": model,
+            "provider": provider,
+            "state": state,
+        },
+        adjusted=not as_written,
+    )
+    show_top(question, by=by, limit=limit)
+
+
+@ledger.command()
+def show(
+    request_id: Annotated[str, typer.Argument(help="The `x-request-id` of an answer.")],
+    *,
+    namespace: Namespaces = None,
+    output: Format = TableFormat.TABLE,
+    as_written: AsWritten = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Every attempt of one request."""
+    from bailiwick_cli.ledger import Question, show_request
+
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        adjusted=not as_written,
+    )
+    show_request(question, request_id=request_id)
+
+
+@ledger.command()
+def export(
+    *,
+    namespace: Namespaces = None,
+    since: Since = None,
+    until: Until = None,
+    team: Team = None,
+    project: Project = None,
+    user: User = None,
+    model: Model = None,
+    provider: Provider = None,
+    state: State = None,
+    time_zone: Zone = None,
+    output: Format = TableFormat.JSON,
+    as_written: AsWritten = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """One row per upstream attempt, oldest first."""
+    from bailiwick_cli.ledger import Question, export_rows
+
+    question = Question(
+        data_dir=data_dir,
+        output=output.value,
+        namespaces=tuple(namespace or ()),
+        since=since,
+        until=until,
+        time_zone=time_zone,
+        equal={
+            "team": team,
+            "project": project,
+            "user": user,
+            "model": model,
+            "provider": provider,
+            "state": state,
+        },
+        adjusted=not as_written,
+    )
+    export_rows(question)
