@@ -7,7 +7,7 @@ ROWS: tuple[tuple[str, str, str, float | None], ...] = (
     ("accepted_p99_s_1000", "apply → Accepted, 99th percentile, 1,000 resources", "s", 1.0),
     ("accepted_p50_s_10000", "apply → Accepted, median, 10,000 resources", "s", None),
     ("accepted_p99_s_10000", "apply → Accepted, 99th percentile, 10,000 resources", "s", 2.0),
-    ("first_start_s", "first start: every object of 900 new tenants made", "s", None),
+    ("first_start_s", "first start: every object of the tenants that are new made", "s", None),
     ("connect_s", "all agents connected for the first time", "s", None),
     ("published_s", "restart: every config published", "s", 60.0),
     ("agents_back_s", "restart: every agent has its stream", "s", 60.0),
