@@ -84,12 +84,20 @@ class Question:
         return tuple(path for path in paths if path.exists())
 
     def filters(self, zone: tzinfo, *, now: float) -> Filters:
-        """Which rows; `now` in seconds since the epoch, for ages."""
-        return Filters(
-            since=None if self.since is None else when(self.since, zone, now=now),
-            until=None if self.until is None else when(self.until, zone, now=now),
-            **self.equal,
-        )
+        """Which rows; `now` in seconds since the epoch, for ages.
+
+        Raises:
+            QueryError: a time that is none.
+            QuestionError: a period that ends before it begins.
+        """
+        since = None if self.since is None else when(self.since, zone, now=now)
+        until = None if self.until is None else when(self.until, zone, now=now)
+        if since is not None and until is not None and since >= until:
+            raise QuestionError(
+                f"nothing lies from {self.since} until {self.until}: the first is inclusive, the "
+                "second is not; give them in order of time"
+            )
+        return Filters(since=since, until=until, **self.equal)
 
     def zone(self, data: DataDir) -> tzinfo:
         """Where days begin: as asked for, else as the one zone of the tenants served, else UTC.

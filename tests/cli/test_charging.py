@@ -86,6 +86,7 @@ def test_a_period_without_calls_is_an_empty_report(bailiwick: Run) -> None:
     [
         (("report",), 2, "--from"),
         (("report", "--from", "soon"), 1, "'soon' is no date or time"),
+        (("report", "--from", "2025-12-01", "--to", "2025-11-01"), 1, "in order of time"),
         (("report", "--from", "1d", "--by", "colour"), 1, "can't be grouped by 'colour'"),
         (("report", "--from", "1d", "--output", "xml"), 2, "'xml'"),
         (("rerate", "--from", "2025-11-01"), 2, "--file"),

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from accounting.samples import intent, row
 from cli.conftest import Run
 from invoices import samples
+from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.model import Row, RowState, Usage
 from bailiwick_sidecar.ledger.rows import Owner
@@ -217,3 +219,23 @@ def test_another_currency_is_compared_at_a_rate(
     assert "money is not compared" in tokens.err
     said = json.loads(bailiwick(*asked, "--exchange-rate", "0.9", "--threshold", "12%").out)
     assert (said["models"][0]["billed"], said["models"][0]["drift_percent"]) == ("0.0045", "11.12")
+
+
+def test_what_is_not_complete_settles_nothing(
+    bailiwick: Run, ledger: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A day that is not over, and pages of which more follow."""
+    now = int(time.time()) + 3600
+    lost = unknown("u", 2 * 10**9)
+    ledger(replace(lost, intent=replace(lost.intent, admitted_at=now * 1000)))
+    asked = ("ledger", "reconcile", "--provider", "openai", "now.json", "--settle")
+    charged = samples.charged(0.001)
+
+    (tmp_path / "now.json").write_text(samples.page(charged, start=now))
+    today = bailiwick(*asked)
+    assert today.code == 3
+    assert "0 unknown rows settled" in today.err
+    (tmp_path / "now.json").write_text(samples.page(charged, start=now, has_more=True))
+    more = bailiwick(*asked)
+    assert (more.code, more.out) == (1, "")
+    assert "more follow" in more.err

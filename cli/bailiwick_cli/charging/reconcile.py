@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +66,10 @@ def show_reconciliation(question: Question, claim: Claim) -> int:
     models = _pairs(claim.models, "--model", "NAME=MODEL")
     export, mark = read_files(claim.provider, claim.files)
     if export.more:
-        warn("the last page says that more follow: fetch them too, and give all files at once")
+        text = "the last page says that more follow: fetch them too, and give all files at once"
+        if claim.settle:
+            raise QuestionError(f"{text}; nothing was settled")
+        warn(text)
     period = period_of(export.lines)
     providers = (*claim.of, *keys.values())
     paths = question.ledgers(existing(question.data_dir))
@@ -119,8 +123,11 @@ def _settled(
     mark: str,
 ) -> dict[Path, list[Adjustment]]:
     made_at = int(time.time() * 1000)
+    today = datetime.now(UTC).date().isoformat()
     plan: dict[Path, list[Adjustment]] = {}
     for drift in drifts:
+        if drift.cell.day >= today:
+            continue  # what is not billed yet may be billed tonight
         rows = found.get(drift.cell, [])
         adjustments = settled(
             drift,
