@@ -85,6 +85,7 @@ lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff format …" && .venv/bin/ruff format --check --quiet .
 	@echo "mypy …" && .venv/bin/mypy --no-error-summary
 	@echo "lint-imports …" && .venv/bin/lint-imports --no-logo
+	@.venv/bin/lint-imports --no-logo --config collector/imports.toml
 
 format: $(STAMP)  ## Put the code into the house's style.
 	@.venv/bin/ruff check --fix --quiet . || true

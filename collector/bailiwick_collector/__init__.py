@@ -1,0 +1,1 @@
+"""The ledger's collector: rows from all gateways, by gRPC, into PostgreSQL."""

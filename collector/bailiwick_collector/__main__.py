@@ -1,0 +1,7 @@
+"""`python -m bailiwick_collector`."""
+
+import sys
+
+from bailiwick_collector.main import main
+
+sys.exit(main())

@@ -1,0 +1,103 @@
+"""`bailiwick-collector serve | migrate | reader-role`: the ledger's database and who may use it."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from bailiwick_contract.errors import BailiwickError
+
+SETTINGS: Final = Path("/etc/bailiwick/collector.yaml")
+URL_HELP: Final = (
+    "postgresql://USER@HOST/DATABASE?sslmode=verify-full, as the schema's owner. No password:"
+    " libpq reads it from PGPASSFILE or ~/.pgpass"
+)
+
+
+def main() -> int:
+    """Run one command; 1 where it can't be done."""
+    parser = argparse.ArgumentParser(prog="bailiwick-collector", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="take rows from gateways into PostgreSQL")
+    serve.add_argument(
+        "--settings", type=Path, default=SETTINGS, help="settings file (default: %(default)s)"
+    )
+    migrating = commands.add_parser("migrate", help="bring the database's schema to this release")
+    reading = commands.add_parser("reader-role", help="let a role read one tenant's rows")
+    reading.add_argument("tenant", help="name of the Tenant")
+    reading.add_argument("--print", action="store_true", help="print the SQL, do nothing")
+    for one in (migrating, reading):
+        one.add_argument("--database", default="", metavar="URL", help=URL_HELP)
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s level=%(levelname)s logger=%(name)s %(message)s",
+    )
+    try:
+        return _run(arguments)
+    except BailiwickError as error:
+        sys.stderr.write(f"bailiwick-collector: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "serve":
+        asyncio.run(_serve(arguments.settings))
+        return 0
+    from bailiwick_collector import migrating, roles  # noqa: PLC0415 - Alembic, only where used
+
+    if arguments.command == "reader-role" and arguments.print:
+        sys.stdout.writelines(f"{one.as_string()};\n" for one in roles.reader(arguments.tenant))
+        return 0
+    _without_password(arguments.database)
+    if arguments.command == "migrate":
+        migrating.migrate(arguments.database)
+        sys.stdout.write("the ledger's schema is this release's\n")
+    else:
+        migrating.make_reader(arguments.database, arguments.tenant)
+        sys.stdout.write(f"{roles.reader_name(arguments.tenant)} reads {arguments.tenant}\n")
+    return 0
+
+
+def _without_password(url: str) -> None:
+    from psycopg import ProgrammingError  # noqa: PLC0415 - as above
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - as above
+
+    from bailiwick_collector.errors import SettingsError  # noqa: PLC0415 - as above
+
+    try:
+        said = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise SettingsError(f"--database is no URL of a database ({error})") from error
+    if not said:
+        raise SettingsError("--database is missing: postgresql://USER@HOST/DATABASE")
+    if "password" in said:
+        raise SettingsError(
+            "--database holds a password, which everyone on this machine can see: take it out,"
+            " and write it to a file that PGPASSFILE names"
+        )
+
+
+async def _serve(settings: Path) -> None:
+    from bailiwick_collector.app import Collector  # noqa: PLC0415 - grpc and SQL, only where used
+    from bailiwick_collector.settings import load_settings  # noqa: PLC0415 - as above
+    from bailiwick_operator.kube.connection import connect  # noqa: PLC0415 - as above
+    from bailiwick_operator.kube.http import HttpKube  # noqa: PLC0415 - as above
+
+    said = load_settings(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with HttpKube(connect()) as kube:
+        await Collector(said, kube).run(stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
