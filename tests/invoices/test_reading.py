@@ -142,8 +142,19 @@ def test_bad_files_are_explained(tmp_path: Path, provider: str, text: str, says:
         read_files(provider, [tmp_path / "f.json"])
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
-    """Missing, binary, or the same one twice."""
+def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing, binary, cut short, too large once unpacked, or the same one twice."""
+    whole = gzip.compress(samples.AZURE.encode())
+    (tmp_path / "d").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "e").write_bytes(b"\x1f\x8b" + b"x" * 40)
+    (tmp_path / "f").write_bytes(whole)
+    for name in ("d", "e"):
+        with pytest.raises(InvoiceError, match="can't be read"):
+            read_files("azure", [tmp_path / name])
+    monkeypatch.setattr("bailiwick_sidecar.invoices.fields.LARGEST", 100)
+    with pytest.raises(InvoiceError, match="larger than 1 GiB"):
+        read_files("azure", [tmp_path / "f"])
+    monkeypatch.undo()
     (tmp_path / "b").write_bytes(b"\xff\xfe")
     (tmp_path / "c").write_text(samples.page(samples.used()))
     with pytest.raises(InvoiceError, match="can't be read"):

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -25,12 +26,15 @@ def text_of(path: Path) -> str:
         InvoiceError: it can't be read, is no text, or too large.
     """
     try:
-        packed = path.read_bytes()
-        raw = gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            # No more than a byte too many is ever unpacked.
+            raw = (gzip.GzipFile(fileobj=file) if packed else file).read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise InvoiceError(f"{path}: larger than 1 GiB: export a month at a time")
         return raw.decode("utf-8-sig")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InvoiceError(f"{path} can't be read ({error}): check its name and mode") from error
     except UnicodeDecodeError as error:
         raise InvoiceError(
