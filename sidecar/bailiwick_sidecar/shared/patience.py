@@ -6,6 +6,8 @@ from bailiwick_sidecar.quota.lessee import Again, Refused
 
 MOST: Final = 4.0
 """Seconds: for a share of a gateway that died to end, for a store to collect what it had lost."""
+OVERLOADED: Final = 15.0
+"""Seconds, where the gateway itself does not come to asking."""
 IN_TURN: Final = 0.5
 """Seconds, where room comes and goes to others: whoever waits so long is refused."""
 
@@ -28,7 +30,7 @@ class Patience:
         """True where asking once more would be in vain, or has gone on for long enough."""
         waited = now - self._began
         if isinstance(verdict, Again):
-            return waited > MOST
+            return waited > (MOST if verdict.wait else OVERLOADED)
         if self._first is None:
             self._first = verdict.at
         before, self._last = self._last, verdict.at
