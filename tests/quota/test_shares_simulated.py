@@ -79,7 +79,7 @@ class Store:
             own, until = self.held[who]
             seen = self.total(now) - (own if until > now else 0)
             left = CAP - self.total(now)
-            extra = min(room.wanted, max(0, left) // (2 * (REPLICAS + 1))) if self.complete else 0
+            extra = min(room.wanted, max(0, left) // 2) if self.complete else 0
             if extra:
                 self.hold(who, extra, now)
             standings.append(Standing(seen, extra, hungry=False, others_hold=False, freed=0))

@@ -53,7 +53,7 @@ class StoreConnection:
         self._client: redis.Redis | None = None
         self._moved = False
 
-    async def run(self, keys: Sequence[str], words: Sequence[str | int]) -> list[Any]:
+    async def run(self, keys: Sequence[str], words: str) -> list[Any]:
         """The script's reply.
 
         Raises:
@@ -64,9 +64,9 @@ class StoreConnection:
         try:
             client = await self._connected()
             try:
-                return list(await client.evalsha(SHA, len(keys), *keys, *words))
+                return list(await client.evalsha(SHA, len(keys), *keys, words))
             except exceptions.NoScriptError:
-                return list(await client.eval(SCRIPT, len(keys), *keys, *words))
+                return list(await client.eval(SCRIPT, len(keys), *keys, words))
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             await self.close()
             raise self._meaning(error) from None

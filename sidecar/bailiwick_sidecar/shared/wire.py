@@ -25,6 +25,8 @@ MONTH_KEPT_MS: Final = 130 * 86_400_000
 GONE_MS: Final = 5_000
 """After this long without a word a replica is none of the live ones."""
 
+NO_NAME: Final = "-"
+
 Words = list[str | int]
 
 
@@ -45,13 +47,13 @@ def encode(
     server: str,
     fresh_epoch: str,
     grace_ms: int,
-) -> tuple[list[str], Words]:
-    """The keys and the arguments of the script."""
+) -> tuple[list[str], str]:
+    """The keys and the argument of the script."""
     keys = [f"{prefix}:state", f"{prefix}:replicas"]
     words: Words = [
         replica,
         message.sequence,
-        server,
+        server or NO_NAME,
         fresh_epoch,
         SHARE_MS + MARGIN_MS,
         grace_ms,
@@ -68,7 +70,7 @@ def encode(
         words.append(len(ask.needs))
         for place, amount in ask.needs:
             words += (place + 1, *divmod(amount, BASE))
-    return keys, words
+    return keys, " ".join(map(str, words))
 
 
 def decode(said: Sequence[Any], message: Message) -> Reply | int:
