@@ -28,6 +28,7 @@ def load(file: Path) -> Gateway:
             "tenant": "acme",
             "providers": said.get("providers", []),
             "issuers": said.get("issuers", []),
+            **{name: said[name] for name in ("quotaStore",) if name in said},
         },
         TenantConfig(),
     )
