@@ -314,10 +314,10 @@ class Agent:
 
     async def _open_ledger(self, first: Accepted, journal: FileJournal) -> None:
         module = await _loaded("bailiwick_sidecar.ledger_link")
-        self._ledger.open(module.embedded_ledger(self.settings.ledger, first.config, journal))
+        self._ledger.open(module.ledger_of(self.settings, first.config, journal))
         while True:
             config = (self._store.desired or first).config
-            await asyncio.to_thread(module.forget_old, self.settings.ledger, config, now_ms())
+            await asyncio.to_thread(module.forget_old, self.settings, config, now_ms())
             await asyncio.sleep(RETENTION_SECONDS)
 
     async def _keep(self, counting: Counting, accounting: Accounting) -> None:

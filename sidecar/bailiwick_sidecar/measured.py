@@ -51,6 +51,11 @@ def measure(
         since = progress.failing_since if progress is not None else None
         return 0 if since is None else time.monotonic() - since
 
+    def unshipped() -> float:
+        progress = ledger.progress()
+        oldest = progress.oldest if progress is not None else None
+        return 0 if oldest is None else max(0, clock() - oldest) / 1000
+
     metrics.watch_limits(lambda: engine.all_states(clock()))
     metrics.watch_figures(BudgetFigures(engine, clock))
     metrics.watch(
@@ -70,6 +75,16 @@ def measure(
         "bailiwick_ledger_failing_seconds",
         "Since when the ledger takes nothing; 0: it does.",
         failing,
+    )
+    metrics.watch(
+        "bailiwick_ledger_unshipped_seconds",
+        "Age of the oldest row that the ledger is being given; 0: there is none.",
+        unshipped,
+    )
+    metrics.watch(
+        "bailiwick_journal_unshipped_bytes",
+        "Bytes of the journal after the last row that the ledger took.",
+        journal.unshipped,
     )
     metrics.watch(
         "bailiwick_config_sequence", "Number of the newest config that came.", lambda: store.newest

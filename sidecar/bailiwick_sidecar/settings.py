@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.ledger.address import CollectorAddress
 from bailiwick_sidecar.vault.options import add_vault_options, vault_of
 from bailiwick_sidecar.vault.settings import VaultSettings
 
@@ -53,6 +54,8 @@ class Settings:
     """Where keys are read instead."""
     secret_files: Path | None = None
     """A folder for each Secret that a pod mounts, for keys that are in none of these."""
+    collector: CollectorAddress | None = None
+    """Where ledger rows go instead of `ledger.db`."""
 
     @property
     def acked_config(self) -> Path:

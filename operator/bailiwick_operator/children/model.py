@@ -53,6 +53,22 @@ class Vault(Part, frozen=True, kw_only=True):
     peer: Peer | None = None
 
 
+class Collector(Part, frozen=True, kw_only=True):
+    """Where gateways bring their ledger rows; `address` empty: each keeps its own ledger.
+
+    Its certificate is of the same authority as the operator's.
+    """
+
+    address: str = ""
+    audience: str = "bailiwick-collector"
+    token_seconds: int = 3600
+    port: int = 8444
+    peer: Peer = Peer(
+        namespace_labels={"kubernetes.io/metadata.name": "bailiwick-system"},
+        pod_labels={"app.kubernetes.io/name": "bailiwick-collector"},
+    )
+
+
 class GatewaySettings(Part, frozen=True, kw_only=True):
     """What all gateways of a cluster share; the chart's values.
 
@@ -79,6 +95,7 @@ class GatewaySettings(Part, frozen=True, kw_only=True):
     private_ranges: tuple[str, ...] = ()
     storage: Storage | None = None
     vault: Vault = Vault()
+    collector: Collector = Collector()
     envoy: Resources = Resources(cpu="100m", memory="128Mi", memory_limit="512Mi")
     agent: Resources = Resources(cpu="100m", memory="192Mi", memory_limit="512Mi")
 

@@ -144,6 +144,9 @@ def _egress(gateway: Gateway) -> list[Manifest]:
         for name in namespaces
     ]
     rules += _to_vault(settings.vault)
+    if settings.collector.address:
+        peer, port = settings.collector.peer, settings.collector.port
+        rules.append({"to": [_peer(peer)], "ports": [_tcp(port)]})
     if config.HasField("quota_store"):
         rules.append(_to_host(config.quota_store.host, config.quota_store.port))
     addresses = {(_single_address(provider.host), provider.port) for provider in config.providers}

@@ -6,7 +6,7 @@ that the last records are settled.
 
 from bailiwick_contract.v1.tenant_config_pb2 import Credential
 from bailiwick_operator.children.config import CA_FILE, VAULT_CA_FILE
-from bailiwick_operator.children.model import Gateway, Resources, Vault
+from bailiwick_operator.children.model import Collector, Gateway, Resources, Vault
 from bailiwick_operator.children.naming import (
     CONFIG_ACKED,
     CONFIG_CURRENT,
@@ -26,6 +26,8 @@ CONFIG = "/etc/bailiwick/config"
 """`current/` and `acked/` as the operator wrote them."""
 OPERATOR = "/var/run/secrets/bailiwick/operator"
 """The token that proves to the operator which pod this is."""
+COLLECTOR = "/var/run/secrets/bailiwick/collector"
+"""The token that proves to the collector whose rows it brings; only the agent sees it."""
 VAULT = "/var/run/secrets/bailiwick/vault"
 """The token that proves to Vault whose gateway this is; only the agent sees it."""
 
@@ -87,7 +89,11 @@ def _agent(gateway: Gateway) -> Manifest:
         **_container(gateway, "agent", settings.agent),
         "restartPolicy": "Always",
         "args": ["agent"],
-        "env": [*_environment(gateway), *_vault_environment(settings.vault)],
+        "env": [
+            *_environment(gateway),
+            *_vault_environment(settings.vault),
+            *_collector_environment(settings.collector),
+        ],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
         "livenessProbe": {**probe, "periodSeconds": 10, "timeoutSeconds": 5},
@@ -99,6 +105,11 @@ def _agent(gateway: Gateway) -> Manifest:
             *(
                 [{"name": "vault-token", "mountPath": VAULT, "readOnly": True}]
                 if settings.vault.address
+                else []
+            ),
+            *(
+                [{"name": "collector-token", "mountPath": COLLECTOR, "readOnly": True}]
+                if settings.collector.address
                 else []
             ),
             *(
@@ -178,6 +189,20 @@ def _vault_environment(vault: Vault) -> list[Manifest]:
     ]
 
 
+def _collector_environment(collector: Collector) -> list[Manifest]:
+    """Where the collector is; its certificate is of the operator's authority."""
+    if not collector.address:
+        return []
+    values = {
+        "ADDRESS": collector.address,
+        "CA": f"{CONFIG}/current/{CA_FILE}",
+        "TOKEN": f"{COLLECTOR}/token",
+    }
+    return [
+        {"name": f"BAILIWICK_COLLECTOR_{name}", "value": value} for name, value in values.items()
+    ]
+
+
 def _container(gateway: Gateway, name: str, resources: Resources) -> Manifest:
     return {
         "name": name,
@@ -201,7 +226,7 @@ def _field(path: str) -> Manifest:
 
 
 def _volumes(gateway: Gateway) -> list[Manifest]:
-    vault = gateway.settings.vault
+    vault, collector = gateway.settings.vault, gateway.settings.collector
     data: Manifest = (
         {"persistentVolumeClaim": {"claimName": GATEWAY}} if gateway.storage else {"emptyDir": {}}
     )
@@ -231,6 +256,17 @@ def _volumes(gateway: Gateway) -> list[Manifest]:
         *(
             [_token("vault-token", audience=vault.audience, seconds=vault.token_seconds)]
             if vault.address
+            else []
+        ),
+        *(
+            [
+                _token(
+                    "collector-token",
+                    audience=collector.audience,
+                    seconds=collector.token_seconds,
+                )
+            ]
+            if collector.address
             else []
         ),
         *_secret_volume(gateway),

@@ -62,5 +62,5 @@ async def identify(
         case _:
             raise NotAGatewayError(
                 f"{review.username} is not a gateway: only the pods of service account"
-                f" {service_account} receive a config"
+                f" {service_account} are let in"
             )

@@ -267,6 +267,14 @@ class FileJournal:
         sizes = (segment_path(self.directory, n) for n in segment_numbers(self.directory))
         return sum(path.stat().st_size for path in sizes if path.exists())
 
+    def unshipped(self) -> int:
+        """Bytes after the place up to which all outcomes are in the ledger."""
+        number, offset = self._shipped
+        after = [n for n in segment_numbers(self.directory) if n >= number]
+        paths = (segment_path(self.directory, n) for n in after)
+        size = sum(path.stat().st_size for path in paths if path.exists())
+        return max(0, size - (offset if number in after else 0))
+
     def prune(self) -> None:
         """Delete the segments of which every row is in the ledger, but never the newest."""
         keep = min(self._shipped[0], self._number)

@@ -66,6 +66,9 @@ class Progress:
     """True while rows are read back from the journal."""
     failing_since: float | None
     """Monotonic seconds since when the ledger takes nothing; None while it does."""
+    oldest: int | None = None
+    """When the oldest row that the ledger did not take yet ended, ms since the epoch; None: there
+    is none in hand."""
 
 
 class LedgerWriter:
@@ -94,6 +97,7 @@ class LedgerWriter:
         self._live = False
         self._written = 0
         self._failing_since: float | None = None
+        self._oldest: int | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -122,6 +126,7 @@ class LedgerWriter:
                 waiting=len(self._rows),
                 behind=not self._live,
                 failing_since=self._failing_since,
+                oldest=self._oldest,
             )
 
     def close(self, within: float = 5.0) -> bool:
@@ -184,6 +189,7 @@ class LedgerWriter:
     def _write(self, rows: Sequence[Recorded]) -> bool:
         """Writes a batch however long it takes; False where the writer is closed before."""
         pause = self._backoff[0]
+        self._oldest = rows[0].row.ended_at
         while True:
             try:
                 self._sink.write([recorded.row for recorded in rows])
@@ -199,6 +205,7 @@ class LedgerWriter:
         if self._failing_since is not None:
             self._failing_since = None
             log.info("event=ledger_back")
+        self._oldest = None
         self._written += len(rows)
         self._journal.shipped(rows[-1].position)
         return True

@@ -48,6 +48,7 @@ def settings_of(environment: Environment) -> Settings:
         secrets=None,
         vault=environment.vault,
         secret_files=environment.secret_files,
+        collector=environment.collector,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.ledger.address import CollectorAddress
 from bailiwick_sidecar.secret_files import FOLDER
 from bailiwick_sidecar.vault.options import TOKEN_FILE
 from bailiwick_sidecar.vault.settings import (
@@ -41,6 +42,7 @@ class Environment:
     concurrency: int
     vault: VaultSettings | None
     secret_files: Path
+    collector: CollectorAddress | None
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Environment":
@@ -75,6 +77,15 @@ class Environment:
             concurrency=number("CONCURRENCY", "1"),
             vault=_vault(variables),
             secret_files=Path(text("SECRET_FILES", str(FOLDER))),
+            collector=(
+                CollectorAddress(
+                    address=address,
+                    ca=Path(text("COLLECTOR_CA")),
+                    token=Path(text("COLLECTOR_TOKEN")),
+                )
+                if (address := variables.get("BAILIWICK_COLLECTOR_ADDRESS"))
+                else None
+            ),
         )
 
 
