@@ -129,9 +129,14 @@ class Gateway:
     restrict_workloads: bool = False
 
     @property
-    def storage(self) -> Storage | None:
-        """The journal's volume claim, where one is asked for."""
-        return self.settings.storage
+    def claim(self) -> Storage | None:
+        """The journal's volume claim that outlives the pod: of a gateway that is one pod."""
+        return self.settings.storage if self.replicas == 1 else None
+
+    @property
+    def claim_each(self) -> Storage | None:
+        """A volume claim for each pod, which goes with it: a journal has one writer."""
+        return self.settings.storage if self.replicas > 1 else None
 
     @property
     def namespace(self) -> str:

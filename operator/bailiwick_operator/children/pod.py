@@ -16,6 +16,7 @@ from bailiwick_operator.children.naming import (
     SELECTOR,
     labels,
 )
+from bailiwick_operator.children.volumes import claim_spec
 from bailiwick_operator.kube.model import Manifest
 
 RUN = "/run/bailiwick"
@@ -227,9 +228,15 @@ def _field(path: str) -> Manifest:
 
 def _volumes(gateway: Gateway) -> list[Manifest]:
     vault, collector = gateway.settings.vault, gateway.settings.collector
-    data: Manifest = (
-        {"persistentVolumeClaim": {"claimName": GATEWAY}} if gateway.storage else {"emptyDir": {}}
-    )
+    data: Manifest = {"emptyDir": {}}
+    if gateway.claim:
+        data = {"persistentVolumeClaim": {"claimName": GATEWAY}}
+    elif gateway.claim_each:
+        template = {
+            "metadata": {"labels": labels(gateway.binding)},
+            "spec": claim_spec(gateway.claim_each),
+        }
+        data = {"ephemeral": {"volumeClaimTemplate": template}}
     return [
         {"name": "run", "emptyDir": {"sizeLimit": "1Gi"}},
         {"name": "data", **data},

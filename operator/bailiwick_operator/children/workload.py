@@ -3,6 +3,7 @@
 from bailiwick_operator.children.model import Gateway
 from bailiwick_operator.children.naming import GATEWAY, SELECTOR, metadata
 from bailiwick_operator.children.pod import build_pod_template
+from bailiwick_operator.children.volumes import claim_spec
 from bailiwick_operator.kube.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
@@ -13,7 +14,7 @@ from bailiwick_operator.kube.model import Manifest
 
 def build_deployment(gateway: Gateway) -> Manifest:
     """Envoy with its agent; replaced, not doubled, where the counters are in its memory."""
-    if gateway.shared_store and gateway.storage is None:
+    if gateway.shared_store and gateway.claim is None:
         strategy: Manifest = {
             "type": "RollingUpdate",
             "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
@@ -51,17 +52,11 @@ def build_disruption_budget(gateway: Gateway) -> Manifest:
 
 def build_journal_claim(gateway: Gateway) -> Manifest | None:
     """A volume for the journal where one is asked for: it outlives the node."""
-    if gateway.storage is None:
+    if gateway.claim is None:
         return None
-    spec: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": gateway.storage.size}},
-    }
-    if gateway.storage.class_name:
-        spec["storageClassName"] = gateway.storage.class_name
     return {
         "apiVersion": PERSISTENT_VOLUME_CLAIM.api_version,
         "kind": PERSISTENT_VOLUME_CLAIM.kind,
         "metadata": metadata(gateway.binding, GATEWAY),
-        "spec": spec,
+        "spec": claim_spec(gateway.claim),
     }
