@@ -244,6 +244,7 @@ class Operator:
             secret=stream.secret,
             names=stream.names,
             now=_now,
+            others={one.secret: one.names for one in stream.others},
         )
 
     async def _read_surroundings(self, kube: HttpKube) -> bool:

@@ -13,6 +13,13 @@ class SettingsError(BailiwickError):
     """The settings file is missing or says something that is not understood."""
 
 
+class OtherServer(Part, frozen=True, kw_only=True):
+    """A server for which the operator makes a certificate, of the authority that agents trust."""
+
+    secret: str
+    names: tuple[str, ...]
+
+
 class Stream(Part, frozen=True, kw_only=True):
     """The config stream to the agents."""
 
@@ -24,6 +31,8 @@ class Stream(Part, frozen=True, kw_only=True):
     """Folder with tls.crt, tls.key and ca.crt; empty: the operator makes its own."""
     secret: str = "bailiwick-operator-tls"  # noqa: S105 - a name
     """Secret in which the operator keeps the certificate that it makes."""
+    others: tuple[OtherServer, ...] = ()
+    """Made and renewed together with its own; not where `certificates` names a folder."""
 
 
 class VaultManagement(Part, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,12 +94,15 @@ class OwnCertificates:
         secret: str,
         names: Sequence[str],
         now: Callable[[], datetime],
+        others: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        """`others` maps further Secrets to the names in their certificates, of the same CA."""
         self._kube = kube
         self._namespace = namespace
         self._secret = secret
         self._names = tuple(names)
         self._now = now
+        self._others = dict(others or {})
         self._issued: Issued | None = None
 
     def key_pair(self) -> KeyPair:
@@ -127,6 +130,30 @@ class OwnCertificates:
             await self._kube.apply(SECRET, self._manifest(issued))
             log.info("certificate renewed secret=%s/%s", self._namespace, self._secret)
         self._issued = issued
+        for secret, names in self._others.items():
+            await self._refresh_other(secret, names, issued)
+
+    async def _refresh_other(self, secret: str, names: Sequence[str], own: Issued) -> None:
+        """Make or renew another server's certificate; the CA's key is not given away with it."""
+        found = await self._kube.get(SECRET, namespace=self._namespace, name=secret)
+        data = {k: base64.b64decode(v) for k, v in ((found or {}).get("data") or {}).items()}
+        held = Issued(
+            ca_certificate=data.get("ca.crt", b""),
+            ca_key=b"",
+            certificate=data.get("tls.crt", b""),
+            key=data.get("tls.key", b""),
+        )
+        if held.ca_certificate == own.ca_certificate and not due(held, names, now=self._now()):
+            return
+        made = renew(own, names, now=self._now())
+        manifest = self._manifest(made)
+        manifest["metadata"]["name"] = secret
+        del manifest["data"]["ca.key"]
+        if found is None:
+            await self._kube.create(SECRET, manifest)
+        else:
+            await self._kube.apply(SECRET, manifest)
+        log.info("certificate made secret=%s/%s", self._namespace, secret)
 
     def _current(self) -> Issued:
         if self._issued is None:
@@ -184,7 +211,7 @@ def issue(names: Sequence[str], *, now: datetime) -> Issued:
 def renew(issued: Issued, names: Sequence[str], *, now: datetime) -> Issued:
     """A new certificate and key from the same CA; a new CA too where the old one ends soon."""
     ca = x509.load_pem_x509_certificate(issued.ca_certificate)
-    if ca.not_valid_after_utc - now < timedelta(days=LEAF_DAYS + RENEW_DAYS):
+    if _ends_soon(ca, now=now):
         return issue(names, now=now)
     ca_key = serialization.load_pem_private_key(issued.ca_key, password=None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
@@ -219,12 +246,20 @@ def renew(issued: Issued, names: Sequence[str], *, now: datetime) -> Issued:
 
 
 def due(issued: Issued, names: Sequence[str], *, now: datetime) -> bool:
-    """True where the certificate ends soon or is for other names."""
+    """True where the certificate or its CA ends soon, or it is for other names."""
+    ca = x509.load_pem_x509_certificate(issued.ca_certificate)
+    if _ends_soon(ca, now=now):
+        return True
     leaf = x509.load_pem_x509_certificate(issued.certificate)
     said = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     if set(said.get_values_for_type(x509.DNSName)) != set(names):
         return True
     return leaf.not_valid_after_utc.astimezone(UTC) - now < timedelta(days=RENEW_DAYS)
+
+
+def _ends_soon(ca: x509.Certificate, *, now: datetime) -> bool:
+    """True where a certificate that is made now could outlive its CA."""
+    return ca.not_valid_after_utc - now < timedelta(days=LEAF_DAYS + RENEW_DAYS)
 
 
 def _read_secret(found: Manifest, where: str) -> Issued:

@@ -99,7 +99,8 @@ def test_pods_are_restricted_and_hold_no_api_token(case: Path) -> None:
         if "serviceAccountToken" in source
     ]
     vault = ["vault"] if gateway.settings.vault.address else []
-    assert tokens == ["bailiwick-operator", *vault]
+    collector = ["bailiwick-collector"] if gateway.settings.collector.address else []
+    assert tokens == ["bailiwick-operator", *vault, *collector]
 
 
 def test_one_counter_is_replaced_and_shared_counters_roll() -> None:

@@ -27,3 +27,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- define "bailiwick.account" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "bailiwick.name" . }}
 {{- end -}}
+
+{{- define "bailiwick.collector" -}}
+bailiwick-collector
+{{- end -}}
+
+{{- define "bailiwick.collectorLabels" -}}
+app.kubernetes.io/name: {{ include "bailiwick.collector" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: bailiwick
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
+{{- end -}}
