@@ -112,7 +112,8 @@ def test_one_counter_is_replaced_and_shared_counters_roll() -> None:
         for case in CASES
     }
 
-    assert strategies.pop("shared-store.in.yaml") == "RollingUpdate"
+    for name in ("shared-store.in.yaml", "volumes-each.in.yaml"):
+        assert strategies.pop(name) == "RollingUpdate"
     assert set(strategies.values()) == {"Recreate"}
     gateway = load(DATA / "everything.in.yaml")
     without_claim = msgspec.structs.replace(gateway.settings, storage=None)
