@@ -17,6 +17,8 @@ METRICS_PORT ?= 9090
 N ?= 1000000
 SEED ?= 1
 DIST ?= dist
+# One story: each part stands on the one before.
+E2E := $(addprefix tests/e2e/line_,1_install.py 2_calls.py 3_keys.py 4_rows.py 5_operating.py 6_leaving.py)
 export PYTHON
 
 help:  ## Show what there is to do.
@@ -41,7 +43,7 @@ test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
 e2e: $(STAMP)  ## The main line on the test cluster that KUBECONFIG names: docs/install.md.
 	@[ -n "$${KUBECONFIG:-}" ] || { echo "e2e: set KUBECONFIG to that of a cluster for tests"; exit 1; }
 	@[ "$${E2E_IMAGES:-}" = loaded ] || tests/e2e/images
-	@.venv/bin/python -m pytest tests/e2e/main_line.py -x -v -s $(ARGS)
+	@.venv/bin/python -m pytest $(E2E) -x -v -s $(ARGS)
 
 manifests:  ## Plain YAML for kubectl, without Helm on the cluster: make manifests VALUES=values.yaml
 	@command -v "$${HELM:-helm}" >/dev/null || { \

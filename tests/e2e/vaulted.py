@@ -15,6 +15,8 @@ VAULT = "bailiwick-e2e-vault"
 """Its namespace."""
 ADDRESS = f"https://vault.{VAULT}.svc:8200"
 KEY_PATH = "secret/llm/acme/openai"
+KEYS = ("sk-CANARY-e2e-1f4c", "sk-CANARY-e2e-2b9d")
+"""The provider's key before and after it is rotated."""
 ROOT = "root-of-the-e2e"
 PLUGIN = "vault-plugin-auth-kubernetes"
 
