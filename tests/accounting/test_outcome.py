@@ -120,6 +120,14 @@ CASES = [
     Case("hung, and tried elsewhere", end(0, "UT"), None, ESTIMATED, "timeout", RESERVED),
     Case("cut before an answer", end(0, "UC"), None, ESTIMATED, "upstream_cut", RESERVED),
     Case("answer cut", end(200), request(200, "DC"), ESTIMATED, "client_disconnect", RESERVED),
+    Case(
+        "closed by the gateway itself",
+        end(200),
+        request(200, "DC", c="downstream_local_disconnect(drained)"),
+        ESTIMATED,
+        "gateway_closed",
+        RESERVED,
+    ),
     Case("answered without figures", end(200), request(200), ESTIMATED, "no_usage", RESERVED),
     Case(
         "figures that are none",

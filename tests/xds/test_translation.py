@@ -100,10 +100,18 @@ def test_the_same_config_gives_the_same_bytes() -> None:
 
 
 def test_the_listener_knows_nothing_of_the_tenant() -> None:
-    """One listener for all configs: it never drains, and no text of a config is in a format."""
-    versions = {translate(load(case), RUNTIME).version(Kind.LISTENER) for case in CASES}
+    """One for all configs that serve, so that it never drains; another for those that refuse.
 
-    assert len(versions) == 1
+    No text of a config is in a format.
+    """
+    configs = [load(case) for case in CASES]
+    serving = {
+        translate(one, RUNTIME).version(Kind.LISTENER) for one in configs if not one.deny_reason
+    }
+    closing = {translate(one, RUNTIME).version(Kind.LISTENER) for one in configs if one.deny_reason}
+
+    assert len(serving) == len(closing) == 1
+    assert serving != closing
 
 
 MARK = "M4RK"

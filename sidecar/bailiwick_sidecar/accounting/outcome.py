@@ -31,6 +31,8 @@ CUTS: Final = {
     "DR": "client_disconnect",
 }
 """Envoy's response flags (access log reference, RESPONSE_FLAGS), and what they mean here."""
+CLOSED_HERE: Final = "downstream_local_disconnect"
+"""How the request's details begin where Envoy itself closed the caller's connection."""
 UNSENT: Final = {"UF": "connect_failure", "UH": "no_healthy_upstream", "UO": "overflow"}
 
 
@@ -156,6 +158,8 @@ def _figures(intent: Intent, request: RequestEnd) -> Usage | None:
 
 def _cut(attempt: AttemptEnd | None, request: RequestEnd | None) -> str | None:
     seen = flags(request) | flags(attempt)
+    if request is not None and (request.c or "").startswith(CLOSED_HERE):
+        return "gateway_closed"
     return next((reason for flag, reason in CUTS.items() if flag in seen), None)
 
 

@@ -60,6 +60,9 @@ from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar import launch
 from bailiwick_sidecar.xds.messages import ads, millis, packed, pipe, seconds, struct
 
+DRAIN_S = 2
+"""How long calls go on after their tenant's config refused all; see listener.py. A pod that goes
+away waits for its calls by itself."""
 _SUN_PATH = 107
 _XDS = "xds"
 
@@ -250,5 +253,5 @@ def envoy_command(
         "--file-flush-interval-msec", "5",
         "--log-level", log_level,
         "--log-format", "%Y-%m-%dT%T.%eZ level=%l logger=%n %v",
-        "--drain-time-s", "60",
+        "--drain-time-s", str(DRAIN_S),
     ]  # fmt: skip

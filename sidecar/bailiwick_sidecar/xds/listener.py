@@ -39,6 +39,7 @@ from bailiwick_sidecar.xds.runtime import BUFFER, Runtime
 
 NAME = "calls"
 AGENTS_NAME = "agents-calls"
+CLOSING = "closing"
 PROTOCOL_HEADER = "x-bw-protocol"
 """Says that a call came by gRPC. Only the agent's own listener sets it; callers' is stripped."""
 _INTERNAL_PREFIXES = ("x-bw-", "x-envoy-")
@@ -47,17 +48,21 @@ _STREAM_WINDOW = 256 * 1024
 _CONNECTION_WINDOW = 1024 * 1024
 
 
-def listener(runtime: Runtime) -> Listener:
-    """Where callers connect. Nothing of the tenant's config is in it, so that it never drains."""
+def listener(runtime: Runtime, *, closing: bool) -> Listener:
+    """Where callers connect. `closing` ends what is under way, as `_chain` says.
+
+    Nothing else of the tenant's config is in it, so that it never drains while it serves.
+    """
+    manager = _manager(runtime, NAME, _stripped(_CALLERS_PREFIXES))
     return Listener(
         name=NAME,
         address=socket(runtime.address, runtime.port),
         per_connection_buffer_limit_bytes=BUFFER,
-        filter_chains=[_chain(_manager(runtime, NAME, _stripped(_CALLERS_PREFIXES)))],
+        filter_chains=[_chain(manager, closing=closing)],
     )
 
 
-def agents_listener(runtime: Runtime) -> Listener:
+def agents_listener(runtime: Runtime, *, closing: bool) -> Listener:
     """Where the agent sends calls on that came by gRPC; nobody else reaches its socket.
 
     Their id is the one that Envoy gave them at the callers' listener.
@@ -71,17 +76,23 @@ def agents_listener(runtime: Runtime) -> Listener:
         per_connection_buffer_limit_bytes=BUFFER,
         # Each belongs to a call whose own connection was counted.
         ignore_global_conn_limit=True,
-        filter_chains=[_chain(manager)],
+        filter_chains=[_chain(manager, closing=closing)],
     )
 
 
-def _chain(manager: HttpConnectionManager) -> FilterChain:
+def _chain(manager: HttpConnectionManager, *, closing: bool) -> FilterChain:
+    """Another name is another chain to Envoy: connections of the one before are drained.
+
+    Those that are still open after its `--drain-time-s` are closed, with the calls in them; new
+    ones meet the same filters at the same address.
+    """
     return FilterChain(
+        name=CLOSING if closing else "",
         filters=[
             Filter(
                 name="envoy.filters.network.http_connection_manager", typed_config=packed(manager)
             )
-        ]
+        ],
     )
 
 

@@ -29,7 +29,8 @@ def translate(config: TenantConfig, runtime: Runtime) -> Snapshot:
     """
     backends = (*clusters(config, runtime), grpc_cluster(runtime))
     calls = route_configuration(config, body_limit=runtime.body_limit)
-    doors = (listener(runtime), agents_listener(runtime))
+    closing = bool(config.deny_reason)
+    doors = (listener(runtime, closing=closing), agents_listener(runtime, closing=closing))
     callers = jwt_extension(config, runtime)
     snapshot = Snapshot(
         resources={

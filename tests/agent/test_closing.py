@@ -1,0 +1,112 @@
+"""A config that refuses everything ends what is under way, on the real Envoy."""
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent.gateway_process import Gateway, Provider, Signer, wait_for
+from agent.test_agent_with_envoy import KEYS, config, rows, started
+
+
+class Endless(Provider):
+    """Streams words until its caller is gone; `left` counts those that it saw go."""
+
+    left = 0
+
+    def answer(self, handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        if not body.get("stream"):
+            super().answer(handler, body)
+            return
+        chunk = {"choices": [{"index": 0, "delta": {"content": "word "}}]}
+        line = b"data: " + json.dumps(chunk).encode() + b"\n\n"
+        handler.send_response(200)
+        handler.send_header("content-type", "text/event-stream")
+        handler.send_header("transfer-encoding", "chunked")
+        handler.end_headers()
+        end = time.monotonic() + 90
+        with contextlib.suppress(OSError):
+            while time.monotonic() < end:
+                handler.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+                time.sleep(0.05)
+            return
+        self.left += 1
+
+
+@pytest.fixture
+def provider() -> Iterator[Endless]:
+    made = Endless()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    made = Gateway(tmp_path, secrets=KEYS)
+    yield made
+    made.stop()
+
+
+class Reader:
+    """A caller who reads a stream; `ended` says when it was cut, on the monotonic clock."""
+
+    def __init__(self, gateway: Gateway, token: str) -> None:
+        said = {"model": "fast", "messages": [{"role": "user", "content": "go"}], "stream": True}
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        self._connection.request("POST", "/v1/chat/completions", json.dumps(said), headers)
+        self.answer = self._connection.getresponse()
+        self.lines: list[bytes] = []
+        self.ended = 0.0
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while line := self.answer.readline():
+                self.lines.append(line)
+        self.ended = time.monotonic()
+        self._connection.close()
+
+
+def test_open_streams_end_and_are_settled_where_everything_is_refused(
+    gateway: Gateway, provider: Endless
+) -> None:
+    """Callers' streams end, the provider's too; each is charged by what was passed on.
+
+    New calls are answered all the while, with the reason; what comes back is served again.
+    """
+    signer = Signer()
+    serving = config(signer, provider, provider)
+    started(gateway, serving)
+    token = signer.token()
+    readers = [Reader(gateway, token) for _ in range(3)]
+    wait_for("words", lambda: all(len(one.lines) > 4 for one in readers))
+
+    gateway.write({**serving, "denyReason": "this namespace is leaving its tenant"})
+    wait_for("refusals", lambda: gateway.chat(token)[0] == 403)
+    for one in readers:
+        one.thread.join(30)
+    ids = {one.answer.headers["x-request-id"] for one in readers}
+
+    def cut() -> list[dict[str, Any]]:
+        return [row for row in rows(gateway) if row["stream_id"] in ids]
+
+    wait_for("settled", lambda: len(cut()) == len(readers))
+    status, body, _ = gateway.chat(token)
+
+    assert all(one.ended for one in readers)
+    assert (status, json.loads(body)["error"]["code"]) == (403, "tenant_denied")
+    assert {one["state"] for one in cut()} == {"estimated"}
+    assert {one["reason"] for one in cut()} == {"gateway_closed"}
+    assert all(4 < one["output_tokens"] < 500 for one in cut())
+    wait_for("the provider to be told", lambda: provider.left == len(readers))
+
+    gateway.write(serving)
+    wait_for("service", lambda: gateway.chat(token)[0] == 200)
