@@ -91,6 +91,11 @@ class Reason(StrEnum):
     KEY_TOO_OLD = "KeyTooOld"
     KEY_AGING = "KeyAging"
 
+    # Of the Tenant with Degraded, for what its gateways depend on beside keys.
+    LEDGER_FAILING = "LedgerFailing"
+    QUOTA_STORE_REFUSED = "QuotaStoreRefused"
+    QUOTA_STORE_UNREACHABLE = "QuotaStoreUnreachable"
+
     # VaultGranted
     GRANTED = "Granted"
     ROLE_TAKEN = "RoleTaken"

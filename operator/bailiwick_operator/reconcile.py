@@ -20,6 +20,7 @@ from bailiwick_operator.claim import Claims, Taken
 from bailiwick_operator.compile.findings import Ref
 from bailiwick_operator.compile.inputs import CompileInput, CompileResult
 from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
+from bailiwick_operator.degraded import with_dependencies
 from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
 from bailiwick_operator.granting import Granting
@@ -115,10 +116,11 @@ class Reconciler:
         outcomes = [await self._namespace(tenant, claim.name) for claim in tenant.spec.namespaces]
         said = summary(tenant, outcomes, now=self._now())
         told = {one.namespace: self._acks.of(one.namespace).values() for one in outcomes}
+        keys = of_namespaces(told, accepted=said[0], now=self._now())
         grants = self._granting.ask(tenant, outcomes, now=self._now())
         await self._statuses.write(
             tenant,
-            [*said, of_namespaces(told, accepted=said[0], now=self._now()), *grants],
+            [*said, with_dependencies(keys, told, now=self._now()), *grants],
             more={
                 "namespaces": [outcome.status for outcome in outcomes],
                 "ready": ready_of(tenant, self._world.pods),

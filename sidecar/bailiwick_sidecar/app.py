@@ -380,13 +380,15 @@ class Agent:
                 self._store,
                 reasons=state.reasons,
                 warnings=state.warnings,
-                degraded=(*self._keys.degraded(), *self._counted_badly()),
+                degraded=(*self._keys.degraded(), *self._away()),
                 keys=self._keys.facts(),
             )
         )
 
-    def _counted_badly(self) -> tuple[Degraded, ...]:
-        return self._counting.degraded() if self._counting is not None else ()
+    def _away(self) -> tuple[Degraded, ...]:
+        """What it depends on beside keys, and is away."""
+        counting = self._counting.degraded() if self._counting is not None else ()
+        return (*counting, *self._ledger.degraded())
 
     def _limit_uses(self) -> tuple[LimitUse, ...]:
         """How far limits are used, as seen some seconds ago."""

@@ -1,15 +1,21 @@
 """Admission's and the journal's view of accounting and ledger."""
 
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 from bailiwick_sidecar.accounting.lines import Position
 from bailiwick_sidecar.accounting.model import Intent, Row
 from bailiwick_sidecar.accounting.service import Accounting
+from bailiwick_sidecar.keyring import Degraded
 from bailiwick_sidecar.quota.model import AttemptKey
 
 if TYPE_CHECKING:
     from bailiwick_sidecar.ledger.writer import LedgerWriter, Progress
+
+PATIENCE_S: Final = 5.0
+"""A ledger that takes nothing for less is restarting, and no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,16 @@ class LateLedger:
     def failing(self) -> bool:
         """True while the ledger takes nothing."""
         return self._writer is not None and self._writer.progress().failing_since is not None
+
+    def degraded(self) -> tuple[Degraded, ...]:
+        """That the ledger takes nothing for some time now, where it does not."""
+        progress = self.progress()
+        if progress is None or progress.failing_since is None or progress.failing_at is None:
+            return ()
+        if time.monotonic() - progress.failing_since < PATIENCE_S:
+            return ()
+        since = datetime.fromtimestamp(progress.failing_at, UTC).isoformat(timespec="seconds")
+        return (Degraded("ledger", "Failing", since, progress.failing_words),)
 
     def progress(self) -> "Progress | None":
         """How the writer stands; None before there is one."""

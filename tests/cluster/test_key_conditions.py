@@ -72,3 +72,65 @@ def word(last: Ack, state: "KeyState.State | None" = None, reason: str = "") -> 
             message="secret/llm/keyed/openai is not there",
         )
     return said
+
+
+def test_a_store_that_is_away_degrades_the_tenant(control_plane: ControlPlane) -> None:
+    """What a gateway depends on: the Tenant's condition, with one Event for each transition."""
+
+    async def run() -> None:
+        plane = control_plane
+        await asyncio.to_thread(ensure_namespace, plane, "counted-prod")
+        made = resources("counted")
+        async with operating(plane) as operator:
+            await asyncio.to_thread(apply_all, plane, made)
+            agent = Agent(plane, "counted-prod", "gateway-1").make()
+            async with background(agent.serve(operator)):
+
+                async def received() -> bool:
+                    return bool(agent.received)
+
+                await eventually(received)
+                await asyncio.to_thread(agent.ready)
+                await until_says(plane, made[0], "Degraded", "False", "Healthy")
+
+                await agent.say(away(agent.word, "quota-store", "Unreachable"))
+                await until_says(plane, made[0], "Degraded", "True", "QuotaStoreUnreachable")
+                await agent.say(away(agent.word, "ledger", "Failing"))
+                await until_says(plane, made[0], "Degraded", "True", "LedgerFailing")
+                found = await asyncio.to_thread(plane.request, "GET", path_of(made[0]))
+                said = conditions(found)["Degraded"]["message"]
+                assert said == (
+                    "namespace counted-prod: it does not answer"
+                    " (since 2026-01-01T00:00:00+00:00, says gateway-1)."
+                )
+                await agent.say(word(agent.word))
+                await until_says(plane, made[0], "Degraded", "False", "Healthy")
+
+                uid = found["metadata"]["uid"]
+
+                async def told() -> bool:
+                    events = await asyncio.to_thread(
+                        plane.request, "GET", "/apis/events.k8s.io/v1/namespaces/default/events"
+                    )
+                    turns = [
+                        one["reason"]
+                        for one in events["items"]
+                        if one["regarding"].get("uid") == uid and one["action"] == "Degraded"
+                    ]
+                    return sorted(turns) == ["Healthy", "QuotaStoreUnreachable"]
+
+                await eventually(told)
+
+    asyncio.run(run())
+
+
+def away(last: Ack, dependency: str, reason: str) -> Ack:
+    """The pod's last word, with this of what it depends on."""
+    said = Ack(sequence=last.sequence, digest=last.digest, types=last.types)
+    said.degraded.add(
+        dependency=dependency,
+        reason=reason,
+        since="2026-01-01T00:00:00+00:00",
+        message="it does not answer",
+    )
+    return said

@@ -116,6 +116,8 @@ def test_outage_keeps_nothing_in_memory_past_its_bound(tmp_path: Path) -> None:
                 journal.roll(b"null", now=START)
         until(lambda: sink.refused > 3)
         assert writer.progress().failing_since is not None
+        assert writer.progress().failing_at is not None
+        assert writer.progress().failing_words
         sink.open.set()
         until(lambda: len(sink.rows) == len(names))
         end(journal, writer, "after")
@@ -124,6 +126,7 @@ def test_outage_keeps_nothing_in_memory_past_its_bound(tmp_path: Path) -> None:
         assert writer.close()
 
         assert writer.progress().failing_since is None
+        assert (writer.progress().failing_at, writer.progress().failing_words) == (None, "")
         assert len(list(tmp_path.glob("*.journal"))) == 1
 
 

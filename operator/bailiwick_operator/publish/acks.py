@@ -4,7 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from bailiwick_contract.v1.config_stream_pb2 import Ack, KeyState, LimitUse, TypeState
+from bailiwick_contract.v1.config_stream_pb2 import (
+    Ack,
+    Dependency,
+    KeyState,
+    LimitUse,
+    TypeState,
+)
 from bailiwick_operator.conditions import Reason
 from bailiwick_operator.publish.hub import Version
 
@@ -16,6 +22,7 @@ LONGEST_MESSAGE = 1024
 
 LONGEST_REASON = 64
 MOST_KEYS = MOST_USES = 200
+MOST_DEPENDENCIES = 8
 """Of one pod's word."""
 LONGEST_ID = 253
 LONGEST_FIGURE = 40
@@ -30,6 +37,17 @@ class KeyWord:
     reason: str
     since: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyWord:
+    """What a pod says of something that it depends on and that is away; `since` is RFC 3339."""
+
+    dependency: str
+    reason: str
+    since: str
+    message: str = field(compare=False)
+    """Differs from attempt to attempt: no news by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,7 @@ class PodAck:
     serving: bool
     refused: str
     keys: tuple[KeyWord, ...] = ()
+    away: tuple[DependencyWord, ...] = ()
     uses: tuple[UseWord, ...] = field(default=(), compare=False)
     """No news by itself: see `Uses`."""
 
@@ -152,6 +171,7 @@ def read_ack(ack: Ack, *, pod: str) -> PodAck:
         serving=serving,
         refused="; ".join(refusals)[:LONGEST_MESSAGE],
         keys=tuple(_key_word(one) for one in ack.keys[:MOST_KEYS]),
+        away=tuple(_dependency_word(one) for one in ack.degraded[:MOST_DEPENDENCIES]),
         uses=tuple(_use_word(one) for one in ack.limits[:MOST_USES]),
     )
 
@@ -161,6 +181,15 @@ def _key_word(said: KeyState) -> KeyWord:
     return KeyWord(
         key=(credential.mount, credential.path, credential.key),
         state=said.state,
+        reason=said.reason[:LONGEST_REASON],
+        since=said.since[:LONGEST_REASON],
+        message=said.message[:LONGEST_MESSAGE],
+    )
+
+
+def _dependency_word(said: Dependency) -> DependencyWord:
+    return DependencyWord(
+        dependency=said.dependency[:LONGEST_REASON],
         reason=said.reason[:LONGEST_REASON],
         since=said.since[:LONGEST_REASON],
         message=said.message[:LONGEST_MESSAGE],

@@ -21,12 +21,13 @@ class ConfigUpdate(_message.Message):
     def __init__(self, contract_version: _Optional[int] = ..., sequence: _Optional[int] = ..., digest: _Optional[str] = ..., config: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("sequence", "digest", "types", "error", "pod", "keys", "limits")
+    __slots__ = ("sequence", "digest", "types", "error", "pod", "degraded", "keys", "limits")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     POD_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
@@ -34,9 +35,22 @@ class Ack(_message.Message):
     types: _containers.RepeatedCompositeFieldContainer[TypeState]
     error: str
     pod: PodIdentity
+    degraded: _containers.RepeatedCompositeFieldContainer[Dependency]
     keys: _containers.RepeatedCompositeFieldContainer[KeyState]
     limits: _containers.RepeatedCompositeFieldContainer[LimitUse]
-    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[LimitUse, _Mapping]]] = ...) -> None: ...
+    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[LimitUse, _Mapping]]] = ...) -> None: ...
+
+class Dependency(_message.Message):
+    __slots__ = ("dependency", "reason", "since", "message")
+    DEPENDENCY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    dependency: str
+    reason: str
+    since: str
+    message: str
+    def __init__(self, dependency: _Optional[str] = ..., reason: _Optional[str] = ..., since: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class LimitUse(_message.Message):
     __slots__ = ("limit_id", "amount", "used", "left", "percent", "resets_at", "exhausted_at")

@@ -22,6 +22,7 @@ from bailiwick_contract.services import CONFIG_STREAM_PATH
 from bailiwick_contract.v1.config_stream_pb2 import (
     Ack,
     ConfigUpdate,
+    Dependency,
     KeyState,
     LimitUse,
     PodIdentity,
@@ -31,7 +32,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import Credential
 from bailiwick_sidecar.config.mount import read_mount
 from bailiwick_sidecar.config.source import Update
 from bailiwick_sidecar.config.status import Status
-from bailiwick_sidecar.keyring import KeyFact, KeyTrouble
+from bailiwick_sidecar.keyring import Degraded, KeyFact, KeyTrouble
 from bailiwick_sidecar.limit_use import LimitUse as Use
 
 log = logging.getLogger(__name__)
@@ -223,6 +224,7 @@ def acknowledgement(status: Status, *, digest: str, pod: PodIdentity) -> Ack:
     """
     word = Ack(sequence=status.sequence, digest=digest, pod=pod)
     word.keys.extend(_key_state(one) for one in status.keys[:MOST_KEYS])
+    word.degraded.extend(_dependency(one) for one in status.degraded)
     word.limits.extend(_limit_use(one) for one in status.limits)
     if digest != status.desired:
         word.error = status.error[:LONGEST_ERROR]
@@ -241,6 +243,15 @@ def _key_state(fact: KeyFact) -> KeyState:
     return KeyState(
         credential=Credential(mount=fact.ref.mount, path=fact.ref.path, key=fact.ref.field),
         state=STATES[fact.trouble],
+        reason=fact.reason,
+        since=fact.since,
+        message=fact.message[:LONGEST_ERROR],
+    )
+
+
+def _dependency(fact: Degraded) -> Dependency:
+    return Dependency(
+        dependency=fact.dependency,
         reason=fact.reason,
         since=fact.since,
         message=fact.message[:LONGEST_ERROR],

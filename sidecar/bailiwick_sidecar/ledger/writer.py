@@ -66,6 +66,10 @@ class Progress:
     """True while rows are read back from the journal."""
     failing_since: float | None
     """Monotonic seconds since when the ledger takes nothing; None while it does."""
+    failing_at: float | None = None
+    """The same moment, POSIX seconds."""
+    failing_words: str = ""
+    """Why it takes nothing."""
     oldest: int | None = None
     """When the oldest row that the ledger did not take yet ended, ms since the epoch; None: there
     is none in hand."""
@@ -84,6 +88,7 @@ class LedgerWriter:
         kept: int = KEPT,
         backoff: tuple[float, float] = BACKOFF,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """A writer that begins with what the journal has and the ledger may lack."""
         self._sink = sink
@@ -93,10 +98,13 @@ class LedgerWriter:
         self._kept = kept
         self._backoff = backoff
         self._monotonic = monotonic
+        self._wall = wall
         self._rows: deque[Recorded] = deque()
         self._live = False
         self._written = 0
         self._failing_since: float | None = None
+        self._failing_at: float | None = None
+        self._words = ""
         self._oldest: int | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -126,6 +134,8 @@ class LedgerWriter:
                 waiting=len(self._rows),
                 behind=not self._live,
                 failing_since=self._failing_since,
+                failing_at=self._failing_at,
+                failing_words=self._words,
                 oldest=self._oldest,
             )
 
@@ -194,7 +204,9 @@ class LedgerWriter:
             try:
                 self._sink.write([recorded.row for recorded in rows])
             except LedgerUnavailableError as error:
+                self._words = str(error)
                 if self._failing_since is None:
+                    self._failing_at = self._wall()
                     self._failing_since = self._monotonic()
                     log.warning("event=ledger_unavailable error=%r", str(error))
                 if self._closing.wait(pause):
@@ -203,7 +215,8 @@ class LedgerWriter:
             else:
                 break
         if self._failing_since is not None:
-            self._failing_since = None
+            self._failing_since = self._failing_at = None
+            self._words = ""
             log.info("event=ledger_back")
         self._oldest = None
         self._written += len(rows)

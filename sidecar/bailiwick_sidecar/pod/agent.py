@@ -29,6 +29,7 @@ class PodAgent(Agent):
                 self._store,
                 reasons=state.reasons,
                 warnings=state.warnings,
+                degraded=self._away(),
                 keys=self._keys.facts(),
                 limits=self._limit_uses(),
             )
