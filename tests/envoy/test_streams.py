@@ -144,6 +144,22 @@ def test_nothing_behind_the_last_line_end_is_lost(
     assert got == whole
 
 
+@pytest.mark.parametrize("size", [70_000, 900_000])
+def test_usage_in_an_event_over_64_kb_is_read(gateway: Gateway, size: int) -> None:
+    """Before it and behind it, in pieces: the event is the caller's, whole."""
+    for line in (
+        event("x" * size, USAGE),
+        f'data: {{"id":"c","model":"pm","usage":{USAGE},"choices":[{{"x":"{"x" * size}"}}]}}',
+    ):
+        whole = sse("\n", event("a"), line, "data: [DONE]")
+        pieces: list[bytes | float] = [whole[i : i + 16_000] for i in range(0, len(whole), 16_000)]
+
+        got, stream_id = stream(gateway, pieces, hide=True)
+
+        assert got == whole
+        assert gateway.record("r", stream_id)["u"] == USAGE
+
+
 @pytest.mark.parametrize("hide", [False, True])
 def test_a_line_over_a_mebibyte_goes_by_unread(gateway: Gateway, *, hide: bool) -> None:
     """It is passed on, not held; what follows is read again."""
@@ -194,14 +210,19 @@ def test_events_are_not_held_back(gateway: Gateway) -> None:
     assert took < 1.0
 
 
-@pytest.mark.parametrize("after_usage", [False, True])
-def test_a_caller_who_hangs_up_leaves_what_was_seen(gateway: Gateway, *, after_usage: bool) -> None:
-    """The record has events, bytes and, where it came by, usage; and says it was not the end."""
-    sent = sse("\n", event("a"), event("b"), *([usage_event()] if after_usage else []))
+@pytest.mark.parametrize(
+    "last",
+    [(), (usage_event(),), (usage_event(), "data: [DONE]")],
+    ids=["during", "after usage", "after the last event"],
+)
+def test_a_caller_who_hangs_up_leaves_what_was_seen(
+    gateway: Gateway, last: tuple[str, ...]
+) -> None:
+    """The record has events, bytes and, where it came by, usage; clients close at `[DONE]`."""
+    sent = sse("\n", event("a"), event("b"), *last)
     gateway.agent.on_admit = lambda _: allow(configs.stream(), configs.plan(), x_bw_edit_usage="1")
-    gateway.providers[0].on_call = lambda _: Reply(
-        200, SSE, chunks=[sent, 5.0, b"data: [DONE]\n\n"]
-    )
+    gateway.providers[0].on_call = lambda _: Reply(200, SSE, chunks=[sent, 5.0, b": later\n\n"])
+    awaited = last[-1].encode() if last else b'"b"'
 
     body = b'{"model":"a"}'
     token = gateway.headers()["authorization"].encode()
@@ -212,14 +233,14 @@ def test_a_caller_who_hangs_up_leaves_what_was_seen(gateway: Gateway, *, after_u
             b"authorization: " + token + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body
         )
         got = b""
-        while b'"b"' not in got or (after_usage and b"total_tokens" not in got):
+        while awaited not in got:
             got += wire.recv(65536)
     stream_id = got.split(b"x-request-id: ")[1].split(b"\r\n")[0].decode()
 
     record = gateway.record("r", stream_id)
     assert (record["ev"], record["done"]) == (2, None)
     assert record["eb"] == len(event("a")) + len(event("b"))
-    assert record["u"] == (USAGE if after_usage else None)
+    assert record["u"] == (USAGE if last else None)
     assert "DC" in record["f"]
     assert gateway.record("a", stream_id)["tx"] > 0
 

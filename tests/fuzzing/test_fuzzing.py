@@ -41,6 +41,20 @@ def test_no_stream_of_a_response_loses_a_byte_or_its_usage(scripts: Scripts) -> 
     assert 200 < response_streams.run(scripts, "test", 600) < 560
 
 
+@pytest.mark.parametrize("eol", streams.EOLS, ids=["lf", "crlf", "cr"])
+def test_a_stream_is_split_at_every_byte(scripts: Scripts, eol: bytes) -> None:
+    """Nothing changes with the place, be usage shown or hidden."""
+    events = (
+        b'data: {"model":"pm","choices":[{"delta":{"content":"\xe2\x82\xac"}}],"usage":null}',
+        b'data: {"model":"pm","choices":[],"usage":' + streams.USAGE[0] + b"}",
+        b"data: [DONE]",
+        b"",
+    )
+    body = (eol * 2).join(events)
+    for at in range(1, len(body)):
+        streams.check(scripts, body, [at])
+
+
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
 def test_a_stream_of_a_response_is_split_at_every_byte(scripts: Scripts, eol: bytes) -> None:
     """Nothing changes with the place."""

@@ -7,6 +7,7 @@ tests/acceptance/test_callers.py.
 import gzip
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,12 +240,25 @@ def test_unknown_fields_pass_byte_for_byte(world: World) -> None:
 
 INTERNAL = [
     "x-bw-jwt", "x-bw-id", "x-bw-route", "x-bw-plan", "x-bw-model", "x-bw-credential", "x-bw-a1",
-    "x-bw-a2", "x-bw-edit-cap", "x-bw-protocol", "x-bw-endpoint", "x-bw-agent", "x-bw-attempt",
+    "x-bw-a2", "x-bw-a3", "x-bw-a4", "x-bw-a5", "x-bw-credential-header", "x-bw-cut", "x-bw-names",
+    "x-bw-edit-cap", "x-bw-edit-drop", "x-bw-edit-set", "x-bw-edit-usage", "x-bw-replay",
+    "x-bw-status", "x-bw-protocol", "x-bw-endpoint", "x-bw-agent", "x-bw-attempt",
     "x-bw-backend", "X-BW-JWT", "x-request-id", "x-envoy-attempt-count", "x-envoy-retry-on",
     "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", "x-envoy-original-path",
     "x-envoy-decorator-operation", "x-envoy-force-trace", "x-forwarded-for", "x-forwarded-proto",
     "x-forwarded-client-cert", "api-key", "x-api-key", "x-goog-api-key", "cookie",
 ]  # fmt: skip
+
+
+def test_no_internal_header_is_left_out() -> None:
+    """Each name that the gateway's own parts read or write is tried below."""
+    source = Path(__file__).parents[2] / "sidecar" / "bailiwick_sidecar"
+    texts = [one.read_text() for kind in ("*.py", "*.lua") for one in source.rglob(kind)]
+    used = {name for text in texts for name in re.findall(r"x-bw-[a-z0-9-]*[a-z0-9]", text)}
+
+    assert "x-bw-jwt" in used
+    # What attempts' headers begin with; their numbers follow.
+    assert used - {"x-bw-a"} <= set(INTERNAL)
 
 
 @pytest.mark.parametrize("name", INTERNAL)
