@@ -112,6 +112,27 @@ def test_a_stream_that_never_ends_is_cut_at_the_routes_limit(gateway: Gateway) -
     assert record["done"] is None
 
 
+def test_a_stream_that_falls_silent_is_cut_by_the_routes_stream_idle(gateway: Gateway) -> None:
+    """After the first byte nothing is tried again: one attempt, and what came by is on record."""
+    limits = configs.Timeouts(request_ms=120_000, first_byte_ms=5000, stream_idle_ms=1000)
+    a, b = gateway.providers
+    ports = {"a": a.port, "b": b.port}
+    gateway.apply(configs.config(ports, configs.route(timeouts=limits)))
+    gateway.agent.on_admit = lambda _: allow(configs.stream(), configs.plan(), x_bw_edit_usage="1")
+    a.on_call = lambda _: Reply(200, SSE, chunks=[EVENT, 90.0, EVENT])
+    with Wire(gateway.port) as wire:
+        wire.socket.settimeout(60)
+        wire.send(request(gateway.headers()))
+        got = wire.rest()
+    gateway.apply(gateway.config)
+
+    record = gateway.record("r", a.received[0].headers["x-request-id"])
+    assert got.count(b"data: ") == 1
+    assert not got.endswith(b"0\r\n\r\n")
+    assert (len(a.received), len(b.received)) == (1, 0)
+    assert (record["ev"], record["done"]) == (1, None)
+
+
 def test_descriptors_do_not_leak(gateway: Gateway) -> None:
     """Two hundred callers who leave at once leave nothing open."""
     gateway.agent.on_admit = lambda _: allow(configs.stream(), configs.plan()[:1])
