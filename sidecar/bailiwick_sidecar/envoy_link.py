@@ -1,7 +1,7 @@
 """The agent's side of xDS: which config Envoy is given, and what it made of it.
 
-Imports Envoy's messages (seconds, 55 MiB), so nothing on the way to the first admission may
-import this module.
+Imports gRPC, so nothing on the way to the first admission may import this module. Envoy's own
+messages are in the process that translates, alone.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from bailiwick_sidecar.settings import (
     Settings,
 )
 from bailiwick_sidecar.xds.ads import AdsServer, AdsStatus
+from bailiwick_sidecar.xds.apart import translated
 from bailiwick_sidecar.xds.runtime import Runtime
 from bailiwick_sidecar.xds.snapshot import Snapshot
-from bailiwick_sidecar.xds.translate import translate
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +90,7 @@ class EnvoyLink:
             jwks=dict(self.key_sets),
         )
         try:
-            # In a thread: admission goes on meanwhile.
-            snapshot = await asyncio.to_thread(translate, wanted.config, runtime)
+            snapshot = await translated(wanted.config, runtime)
             self._published = (snapshot, wanted.digest)
             self._server.publish(snapshot)
         except BailiwickError as error:

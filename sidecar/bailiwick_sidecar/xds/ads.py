@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import grpc
-from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest, DiscoveryResponse
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_contract.v1.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from bailiwick_sidecar.xds.bindings import ads_handlers, message_of, request_of
 from bailiwick_sidecar.xds.sessions import Rejection, Request, Session
 from bailiwick_sidecar.xds.snapshot import Snapshot

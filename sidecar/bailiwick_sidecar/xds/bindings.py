@@ -1,10 +1,11 @@
-"""Envoy's messages on grpcio: the generated stubs are for another library."""
+"""The discovery service on grpcio."""
 
 from collections.abc import AsyncIterator, Callable
 
 import grpc
-from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest, DiscoveryResponse
+from google.protobuf.any_pb2 import Any
 
+from bailiwick_contract.v1.discovery_pb2 import DiscoveryRequest, DiscoveryResponse
 from bailiwick_sidecar.xds.sessions import Request, Response
 from bailiwick_sidecar.xds.snapshot import Kind
 
@@ -29,12 +30,11 @@ def request_of(message: DiscoveryRequest) -> Request | None:
     kind = _KINDS.get(message.type_url)
     if kind is None:
         return None
-    error = message.error_detail
     return Request(
         kind=kind,
         names=frozenset(message.resource_names),
         nonce=message.response_nonce,
-        error=None if error is None else error.message,
+        error=message.error_detail.message if message.HasField("error_detail") else None,
     )
 
 
@@ -42,7 +42,7 @@ def message_of(response: Response) -> DiscoveryResponse:
     """The response as a message."""
     return DiscoveryResponse(
         version_info=response.version,
-        resources=list(response.resources),
+        resources=[Any(type_url=one.type_url, value=one.value) for one in response.resources],
         type_url=response.kind.value,
         nonce=response.nonce,
     )

@@ -7,9 +7,7 @@ extensions and routes, then the clusters that go. One response of a kind is unde
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from envoy_data_plane.google.protobuf import Any
-
-from bailiwick_sidecar.xds.snapshot import Kind, Snapshot, digest
+from bailiwick_sidecar.xds.snapshot import Kind, Packed, Snapshot, digest
 
 _DEPENDENT = (Kind.LISTENER, Kind.EXTENSION, Kind.ROUTES)
 
@@ -32,7 +30,7 @@ class Response:
     kind: Kind
     version: str
     nonce: str
-    resources: tuple[Any, ...]
+    resources: tuple[Packed, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,9 @@ class Rejection:
 @dataclass(slots=True)
 class _Subscription:
     names: frozenset[str]
-    held: Mapping[str, Any] = field(default_factory=dict)
+    held: Mapping[str, Packed] = field(default_factory=dict)
     held_version: str | None = None
-    sent: Mapping[str, Any] = field(default_factory=dict)
+    sent: Mapping[str, Packed] = field(default_factory=dict)
     sent_version: str = ""
     nonce: str = ""
 
@@ -113,7 +111,7 @@ class Session:
         mine = self._subscriptions[kind]
         return not mine.nonce and mine.held_version == target.version(kind)
 
-    def _wanted(self, kind: Kind, target: Snapshot) -> Mapping[str, Any] | None:
+    def _wanted(self, kind: Kind, target: Snapshot) -> Mapping[str, Packed] | None:
         resources = target.resources.get(kind, {})
         if kind is Kind.CLUSTER:
             dependents = [one for one in _DEPENDENT if one in self._subscriptions]

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
-
-from envoy_data_plane.google.protobuf import Any
+from typing import Protocol
 
 from bailiwick_contract.errors import BailiwickError
 
@@ -17,6 +16,28 @@ class Kind(Enum):
     LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
     ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
     EXTENSION = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
+
+
+class Packed(Protocol):
+    """A message of Envoy's with its type, as `google.protobuf.Any` has it."""
+
+    @property
+    def type_url(self) -> str:
+        """Which message it is."""
+        ...
+
+    @property
+    def value(self) -> bytes:
+        """The message itself."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A packed message that needs none of Envoy's classes."""
+
+    type_url: str
+    value: bytes
 
 
 class InconsistentSnapshotError(BailiwickError):
@@ -36,7 +57,7 @@ class References:
 class Snapshot:
     """Resources by kind and name, packed; equal content has the equal version."""
 
-    resources: Mapping[Kind, Mapping[str, Any]]
+    resources: Mapping[Kind, Mapping[str, Packed]]
     references: References
 
     def names(self, kind: Kind) -> frozenset[str]:
@@ -66,7 +87,7 @@ class Snapshot:
                 )
 
 
-def digest(resources: Mapping[str, Any]) -> str:
+def digest(resources: Mapping[str, Packed]) -> str:
     """Version of a set of resources."""
     total = sha256()
     for name in sorted(resources):
