@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dataplane_kit.rendering import config_of
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.xds.apart import translated
@@ -12,7 +13,6 @@ from bailiwick_sidecar.xds.codes import TranslationError
 from bailiwick_sidecar.xds.runtime import Runtime
 from bailiwick_sidecar.xds.snapshot import Kind
 from bailiwick_sidecar.xds.translate import translate
-from dataplane_kit.rendering import config_of
 
 CASE = min((Path(__file__).parent / "cases").glob("*.in.yaml"))
 RUNTIME = Runtime(port=8080)
