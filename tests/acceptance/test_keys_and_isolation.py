@@ -62,7 +62,7 @@ def test_each_attempt_has_its_own_key_and_model_and_nothing_of_the_one_before(
         token = up.token()
         for stream in (False, True):
             assert chat(up, token, {"a": failing}, stream=stream).status_code == 200
-            told = {"a": failing, "b": {"status": 429}}
+            told = {"a": failing, "b": {"status": 429, "retry_after": 0}}
             assert chat(up, token, told, stream=stream).status_code == 200
         everything = {"status": 500}
         last = chat(up, token, everything)
