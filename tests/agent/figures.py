@@ -86,7 +86,9 @@ def exercised() -> AgentMetrics:
     engine = Engine(limits, "UTC")
     engine.reserve(Reservation(("s", 1), CALLER, Amounts(1, 1), NOW), NOW)
     book = SimpleNamespace(in_flight=2, strays=1)
-    accounting = SimpleNamespace(book=book, journal=SimpleNamespace(size=lambda: 4096))
+    accounting = SimpleNamespace(
+        book=book, journal=SimpleNamespace(size=lambda: 4096, unshipped=lambda: 512)
+    )
     measure(
         metrics,
         engine,

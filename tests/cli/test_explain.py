@@ -288,7 +288,7 @@ def test_each_endpoint_is_reserved_as_a_gateway_does(
 
 
 def test_images_cost_each(tmp_path: Path) -> None:
-    """A price per image stands beside the tokens' prices, for as many as are asked for."""
+    """A price per image stands beside the tokens' prices, which are reserved as well."""
     found = documents()
     for one_model in one(found, "ClusterModelProvider", "openai-eu")["spec"]["models"]:
         one_model["price"] = {
@@ -298,4 +298,7 @@ def test_images_cost_each(tmp_path: Path) -> None:
 
     said = explained(tmp_path, found, endpoint="images/generations", tokens=None, count=3)
 
-    assert (said.backends[0].per_call, said.backends[0].reserved_output_tokens) == ("0.13", 0)
+    assert (said.backends[0].per_call, said.backends[0].reserved_output_tokens) == (
+        "0.13",
+        3 * 16384,
+    )
