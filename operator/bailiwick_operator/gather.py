@@ -29,13 +29,13 @@ def gather(
     world: World, tenant: Tenant, namespace: str, *, surroundings: Surroundings
 ) -> CompileInput:
     """Everything that this namespace's config may depend on, as it is known now."""
-    replicas = tenant.spec.gateway.replicas if tenant.spec.gateway else 1
+    most = tenant.spec.gateway.most if tenant.spec.gateway else 1
     cluster_providers = whole(one for group in world.cluster_providers.values() for one in group)
     providers = whole(world.providers.get(namespace, ()))
     return CompileInput(
         tenant=tenant,
         namespace=namespace,
-        gateways=len(tenant.spec.namespaces) * replicas,
+        gateways=len(tenant.spec.namespaces) * most,
         quota_store=surroundings.quota_store,
         claims=claims(world, namespace),
         cluster_providers=cluster_providers,

@@ -56,9 +56,14 @@ def summary(tenant: Tenant, outcomes: Sequence[Outcome], *, now: datetime) -> li
 
 def ready_of(tenant: Tenant, pods: Mapping[str, Collection[PodState]]) -> str:
     """Gateway pods that are ready, of all that there should be: `1/1`."""
-    names = [claim.name for claim in tenant.spec.namespaces]
-    ready = sum(pod.ready for name in names for pod in pods.get(name, ()))
-    return f"{ready}/{len(names) * (tenant.spec.gateway.replicas if tenant.spec.gateway else 1)}"
+    gateway = tenant.spec.gateway
+    ready = wanted = 0
+    for claim in tenant.spec.namespaces:
+        here = pods.get(claim.name, ())
+        ready += sum(pod.ready for pod in here)
+        fewest, most = (gateway.fewest, gateway.most) if gateway else (1, 1)
+        wanted += min(max(fewest, len(here)), most)
+    return f"{ready}/{wanted}"
 
 
 def programmed(

@@ -14,7 +14,7 @@ from bailiwick_operator.api.v1alpha1 import ModelRoute, Quota, Tenant
 from bailiwick_operator.api.v1alpha1.tenant import WorkloadEgress
 from bailiwick_operator.applied import Applier
 from bailiwick_operator.children.gateway import build_gateway
-from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
+from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings, Scaling
 from bailiwick_operator.children.naming import CONFIG_ACKED, CONFIG_CURRENT
 from bailiwick_operator.claim import Claims, Taken
 from bailiwick_operator.compile.findings import Ref
@@ -227,7 +227,8 @@ class Reconciler:
         namespace = binding.namespace
         gateway = Gateway(
             binding=binding,
-            replicas=tenant.spec.gateway.replicas if tenant.spec.gateway else 1,
+            replicas=tenant.spec.gateway.fewest if tenant.spec.gateway else 1,
+            scaling=_scaling(tenant),
             shared_store=result.config.HasField("quota_store"),
             current=(published.version, result.config),
             acked=(published.version, published.config) if verdict.programmed else None,
@@ -399,3 +400,10 @@ class Reconciler:
             return 2.0
         self._hub.drop(namespace)
         return None
+
+
+def _scaling(tenant: Tenant) -> Scaling | None:
+    said = tenant.spec.gateway.autoscaling if tenant.spec.gateway else None
+    if said is None:
+        return None
+    return Scaling(least=said.min_replicas, most=said.max_replicas, cpu_percent=said.target_cpu)

@@ -46,4 +46,4 @@ def test_policies_fail_closed(protected: ControlPlane) -> None:
     }
 
     assert set(found.values()) == {"Fail"}
-    assert len(found) == 7
+    assert len(found) == 8

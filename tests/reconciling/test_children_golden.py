@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict
 from bailiwick_contract.canon import canonical_bytes, digest
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.children.gateway import build_gateway
-from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings
+from bailiwick_operator.children.model import Binding, Gateway, GatewaySettings, Scaling
 from bailiwick_operator.publish.hub import Version
 
 DATA = Path(__file__).parent / "children"
@@ -44,6 +44,7 @@ def load(file: Path) -> Gateway:
         operator_ca="-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n",
         settings=msgspec.convert(said["settings"], GatewaySettings),
         restrict_workloads=said.get("restrictWorkloads", False),
+        scaling=Scaling(**said["scaling"]) if "scaling" in said else None,
     )
 
 
@@ -112,7 +113,7 @@ def test_one_counter_is_replaced_and_shared_counters_roll() -> None:
         for case in CASES
     }
 
-    for name in ("shared-store.in.yaml", "volumes-each.in.yaml"):
+    for name in ("autoscaled.in.yaml", "shared-store.in.yaml", "volumes-each.in.yaml"):
         assert strategies.pop(name) == "RollingUpdate"
     assert set(strategies.values()) == {"Recreate"}
     gateway = load(DATA / "everything.in.yaml")

@@ -13,6 +13,7 @@ from bailiwick_operator.children.network import (
     build_workload_policy,
 )
 from bailiwick_operator.children.workload import (
+    build_autoscaler,
     build_deployment,
     build_disruption_budget,
     build_journal_claim,
@@ -34,5 +35,6 @@ def build_gateway(gateway: Gateway) -> tuple[Manifest, ...]:
         build_workload_policy(gateway),
         build_journal_claim(gateway),
         build_deployment(gateway),
+        build_autoscaler(gateway),
     )
     return tuple(manifest for manifest in made if manifest is not None)

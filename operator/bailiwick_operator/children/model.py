@@ -111,12 +111,22 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """Between how many pods an autoscaler chooses, by their CPU in percent of their requests."""
+
+    least: int
+    most: int
+    cpu_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """One namespace's gateway as it should be.
 
     `acked` is the newest config that ready pods accepted, None while there was none yet.
     `operator_ca` is the PEM bundle that agents verify the operator's certificate with.
-    `restrict_workloads` keeps the namespace's other pods from connecting elsewhere.
+    `scaling` takes the place of `replicas`. `restrict_workloads` keeps the namespace's other pods
+    from connecting elsewhere.
     """
 
     binding: Binding
@@ -127,16 +137,21 @@ class Gateway:
     operator_ca: str
     settings: GatewaySettings
     restrict_workloads: bool = False
+    scaling: Scaling | None = None
+
+    @property
+    def _several(self) -> bool:
+        return self.replicas > 1 or self.scaling is not None
 
     @property
     def claim(self) -> Storage | None:
         """The journal's volume claim that outlives the pod: of a gateway that is one pod."""
-        return self.settings.storage if self.replicas == 1 else None
+        return None if self._several else self.settings.storage
 
     @property
     def claim_each(self) -> Storage | None:
         """A volume claim for each pod, which goes with it: a journal has one writer."""
-        return self.settings.storage if self.replicas > 1 else None
+        return self.settings.storage if self._several else None
 
     @property
     def namespace(self) -> str:

@@ -6,6 +6,7 @@ from bailiwick_operator.children.pod import build_pod_template
 from bailiwick_operator.children.volumes import claim_spec
 from bailiwick_operator.kube.kinds import (
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
     PERSISTENT_VOLUME_CLAIM,
     POD_DISRUPTION_BUDGET,
 )
@@ -27,11 +28,44 @@ def build_deployment(gateway: Gateway) -> Manifest:
         "kind": DEPLOYMENT.kind,
         "metadata": metadata(gateway.binding, GATEWAY),
         "spec": {
-            "replicas": gateway.replicas,
+            # An autoscaler's to say, where there is one.
+            **({} if gateway.scaling else {"replicas": gateway.replicas}),
             "revisionHistoryLimit": 3,
             "selector": {"matchLabels": dict(SELECTOR)},
             "strategy": strategy,
             "template": build_pod_template(gateway),
+        },
+    }
+
+
+def build_autoscaler(gateway: Gateway) -> Manifest | None:
+    """Says how many pods there are, where the tenant asks for that."""
+    if gateway.scaling is None:
+        return None
+    return {
+        "apiVersion": HORIZONTAL_POD_AUTOSCALER.api_version,
+        "kind": HORIZONTAL_POD_AUTOSCALER.kind,
+        "metadata": metadata(gateway.binding, GATEWAY),
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": DEPLOYMENT.api_version,
+                "kind": DEPLOYMENT.kind,
+                "name": GATEWAY,
+            },
+            "minReplicas": gateway.scaling.least,
+            "maxReplicas": gateway.scaling.most,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {
+                            "type": "Utilization",
+                            "averageUtilization": gateway.scaling.cpu_percent,
+                        },
+                    },
+                }
+            ],
         },
     }
 

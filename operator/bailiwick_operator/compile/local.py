@@ -61,7 +61,7 @@ def compile_all(
     results: dict[str, CompileResult] = {}
     findings: list[Finding] = []
     for tenant in resources.tenants:
-        replicas = tenant.spec.gateway.replicas if tenant.spec.gateway else 1
+        most = tenant.spec.gateway.most if tenant.spec.gateway else 1
         namespaces = tuple(dict.fromkeys(claim.name for claim in tenant.spec.namespaces))
         counting = [name for name in namespaces if name in served] or namespaces
         for namespace in namespaces:
@@ -69,7 +69,7 @@ def compile_all(
                 CompileInput(
                     tenant=tenant,
                     namespace=namespace,
-                    gateways=len(counting) * replicas,
+                    gateways=len(counting) * most,
                     quota_store=quota_store,
                     claims=claims[namespace],
                     cluster_providers=resources.cluster_model_providers,

@@ -47,15 +47,21 @@ def check_namespaces(tenant: Tenant, out: Report) -> None:
 def check_gateways(inputs: CompileInput, out: Report) -> None:
     """Refuse more than one counter of the same limits without a store that they share."""
     shared = inputs.tenant.spec.quota_store or inputs.quota_store
-    if inputs.gateways > 1 and shared is None:
-        several = len(inputs.tenant.spec.namespaces) > 1
-        out.refuse(
-            "spec.namespaces" if several else "spec.gateway.replicas",
-            Reason.SHARED_STORE_REQUIRED,
-            f"{inputs.gateways} gateway pods would each count the tenant's limits alone",
-            cure="connect a shared quota store (spec.quotaStore, or the chart's quotaStore), or "
-            "run one pod: one namespace and gateway.replicas 1",
-        )
+    if inputs.gateways <= 1 or shared is not None:
+        return
+    gateway = inputs.tenant.spec.gateway
+    path = "spec.gateway.replicas"
+    if gateway is not None and gateway.autoscaling is not None:
+        path = "spec.gateway.autoscaling"
+    elif len(inputs.tenant.spec.namespaces) > 1:
+        path = "spec.namespaces"
+    out.refuse(
+        path,
+        Reason.SHARED_STORE_REQUIRED,
+        f"{inputs.gateways} gateway pods would each count the tenant's limits alone",
+        cure="connect a shared quota store (spec.quotaStore, or the chart's quotaStore), or "
+        "run one pod: one namespace and gateway.replicas 1",
+    )
 
 
 def namespace_path(tenant: Tenant, namespace: str) -> str | None:

@@ -25,6 +25,9 @@ PERSISTENT_VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvol
 EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
+HORIZONTAL_POD_AUTOSCALER = Kind(
+    "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
+)
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
@@ -52,6 +55,7 @@ CHILDREN = (
     POD_DISRUPTION_BUDGET,
     PERSISTENT_VOLUME_CLAIM,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
 )
 """What a tenant namespace gets, in the order in which it is made: what is used comes first."""
 

@@ -1,11 +1,11 @@
 """How a tenant is served: where, by whom, what is kept, and what an outage does."""
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from bailiwick_operator.api.v1alpha1.base import AS_SET, Model
+from bailiwick_operator.api.v1alpha1.base import AS_SET, Model, Rule
 from bailiwick_operator.api.v1alpha1.scalars import ItemName, Region
 
 
@@ -84,8 +84,46 @@ class Logging(Model, frozen=True, kw_only=True):
     ] = None
 
 
+class Autoscaling(Model, frozen=True, kw_only=True):
+    """How many gateway pods a namespace has, by their CPU."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
+            message="autoscaling.minReplicas is above autoscaling.maxReplicas",
+            cure="raise maxReplicas, or lower minReplicas",
+            field=".minReplicas",
+        ),
+    )
+
+    min_replicas: Annotated[
+        int, Meta(description="Pods per namespace at least. Default: 1.", ge=1, le=100)
+    ] = 1
+    max_replicas: Annotated[int, Meta(description="Pods per namespace at most.", ge=2, le=100)]
+    target_cpu: Annotated[
+        int,
+        Meta(
+            description=(
+                "CPU that pods should use on the mean, in percent of what they ask for."
+                " Default: 70."
+            ),
+            ge=1,
+            le=1000,
+        ),
+    ] = field(default=70, name="targetCPUUtilizationPercentage")
+
+
 class Gateway(Model, frozen=True, kw_only=True):
     """Size of the gateway in each namespace."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.replicas) || !has(self.autoscaling)",
+            message="gateway has replicas and autoscaling",
+            cure="keep one of them",
+            field=".autoscaling",
+        ),
+    )
 
     replicas: Annotated[
         int,
@@ -97,6 +135,25 @@ class Gateway(Model, frozen=True, kw_only=True):
             le=100,
         ),
     ] = 1
+    autoscaling: Annotated[
+        Autoscaling | None,
+        Meta(
+            description=(
+                "A HorizontalPodAutoscaler for each namespace, instead of replicas. Needs a shared"
+                " quota store, and a metrics API in the cluster."
+            )
+        ),
+    ] = None
+
+    @property
+    def fewest(self) -> int:
+        """Pods per namespace at least."""
+        return self.autoscaling.min_replicas if self.autoscaling else self.replicas
+
+    @property
+    def most(self) -> int:
+        """Pods per namespace at most."""
+        return self.autoscaling.max_replicas if self.autoscaling else self.replicas
 
 
 class OwnHost(Model, frozen=True, kw_only=True):
