@@ -86,6 +86,8 @@ lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff …" && .venv/bin/ruff check --quiet .
 	@echo "ruff format …" && .venv/bin/ruff format --check --quiet .
 	@echo "mypy …" && .venv/bin/mypy --no-error-summary
+	@cd bench && MYPYPATH=../tests ../.venv/bin/mypy --no-error-summary --follow-imports silent \
+	  --config-file ../pyproject.toml -p gateway -p control_plane -m quota_engine
 	@echo "lint-imports …" && .venv/bin/lint-imports --no-logo
 	@.venv/bin/lint-imports --no-logo --config collector/imports.toml
 

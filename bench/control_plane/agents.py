@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
+from google.protobuf.message import Message
 
 from bailiwick_contract.services import CONFIG_STREAM_PATH
 from bailiwick_contract.v1.config_stream_pb2 import Ack, ConfigUpdate, TypeState
@@ -72,7 +73,7 @@ async def agent(crowd: Crowd, *, address: str, name: str, ca: bytes, token: str)
 
 async def _stream(
     crowd: Crowd,
-    method: grpc.aio.StreamStreamMultiCallable[Ack, ConfigUpdate],
+    method: grpc.aio.StreamStreamMultiCallable[Message, ConfigUpdate],
     token: str,
     word: Ack,
 ) -> Ack:
@@ -84,7 +85,7 @@ async def _stream(
         return word
     crowd.opened()
     try:
-        while (update := await call.read()) is not grpc.aio.EOF:
+        while isinstance(update := await call.read(), ConfigUpdate):
             state = TypeState(type_url=CLUSTER, state=TypeState.STATE_ACKED)
             word = Ack(sequence=update.sequence, digest=update.digest, types=[state])
             await call.write(word)
