@@ -1,7 +1,10 @@
 """Where the command speaks: results on stdout, everything else on stderr."""
 
+import sys
+from collections.abc import Collection
 from functools import cache
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -24,11 +27,25 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def new_table(*columns: str, right: Collection[str] = ()) -> Table:
+    """A table without rows, in the form that all have; `right` names the columns of figures."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    return table
+
+
 def show_table(table: Table) -> None:
-    """The table is on stdout in full width: a narrow terminal breaks lines, never cells."""
+    """The table is on stdout in full width: a narrow terminal breaks lines, never cells.
+
+    No line ends in blanks, which a narrow terminal would show as lines of their own.
+    """
     wide = Console(highlight=False, width=WIDEST)
     needed = Measurement.get(wide, wide.options, table).maximum
-    Console(highlight=False, width=max(needed, out().width)).print(table)
+    console = Console(highlight=False, width=max(needed, out().width))
+    with console.capture() as printed:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def say_error(error: BailiwickError) -> None:

@@ -9,11 +9,9 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
-from bailiwick_cli.console import err, show_table
+from bailiwick_cli.console import err, new_table, show_table
 from bailiwick_cli.datadir import DataDir
 from bailiwick_cli.datadir import existing as existing_dir
 from bailiwick_cli.errors import CommandError
@@ -186,7 +184,7 @@ def _written(answers: Iterable[Entry | Group], *, output: str) -> None:
 
 
 def _table(answers: Sequence[Entry | Group], columns: Sequence[str]) -> None:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = new_table()
     for column in columns:
         heading = column.replace("_", " ")
         table.add_column(heading, justify="right" if column in NUMBERS else "left")

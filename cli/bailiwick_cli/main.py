@@ -1,7 +1,6 @@
 """The `bailiwick` command: options and help. The work is imported only when it is asked for."""
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,31 @@ import typer
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 from bailiwick_cli.errors import FAILED
 from bailiwick_cli.ledger_commands import ledger
+from bailiwick_cli.options import (
+    Alias,
+    Audience,
+    AuthMethod,
+    Called,
+    Context,
+    Count,
+    DataDir,
+    Endpoint,
+    InputBytes,
+    KvVersion,
+    Method,
+    Paths,
+    Project,
+    Remove,
+    ReportFormat,
+    ReportOutput,
+    Team,
+    Tenant,
+    TenantName,
+    Tokens,
+    User,
+    Within,
+    context_arguments,
+)
 from bailiwick_contract.errors import BailiwickError
 
 app = typer.Typer(
@@ -21,22 +45,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(ledger, name="ledger")
-
-Paths = Annotated[
-    list[Path],
-    typer.Option("-f", "--file", help="A YAML file or a folder of them; may be repeated."),
-]
-DataDir = Annotated[
-    Path,
-    typer.Option("--data-dir", help="Where `up` keeps everything that it writes."),
-]
-
-
-class ReportFormat(Enum):
-    """How `validate` prints what it found."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001  typer calls it with the option's value
@@ -117,10 +125,10 @@ def up(
 @app.command()
 def token(
     *,
-    tenant: Annotated[str, typer.Option(help="The tenant that the caller belongs to.")],
+    tenant: Tenant,
     team: Annotated[str | None, typer.Option(help="One of the tenant's teams.")] = None,
-    project: Annotated[str | None, typer.Option(help="One of the team's projects.")] = None,
-    user: Annotated[str | None, typer.Option(help="Who calls; default: developer.")] = None,
+    project: Project = None,
+    user: User = None,
     service_account: Annotated[
         str | None,
         typer.Option(
@@ -150,9 +158,7 @@ def token(
 def validate(
     *,
     file: Paths,
-    output: Annotated[
-        ReportFormat, typer.Option("--format", help="text for people, json for programs.")
-    ] = ReportFormat.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
 ) -> None:
     """Check files as the cluster would, without one. Exit code 1 where something is wrong."""
     from bailiwick_cli.validate import check
@@ -160,45 +166,23 @@ def validate(
     raise typer.Exit(check(tuple(file), as_json_text=output is ReportFormat.JSON))
 
 
-class Endpoint(Enum):
-    """Paths behind `/v1/`."""
-
-    CHAT = "chat/completions"
-    RESPONSES = "responses"
-    COMPLETIONS = "completions"
-    EMBEDDINGS = "embeddings"
-    MODERATIONS = "moderations"
-    IMAGES = "images/generations"
-
-
 @app.command()
 def explain(
     *,
     file: Paths,
-    tenant: Annotated[str, typer.Option(help="The tenant that the caller belongs to.")],
-    team: Annotated[str, typer.Option(help="One of the tenant's teams.")],
-    model: Annotated[str, typer.Option(help="What the caller would put into `model`.")],
-    project: Annotated[str | None, typer.Option(help="One of the team's projects.")] = None,
-    user: Annotated[str | None, typer.Option(help="Who calls; default: developer.")] = None,
-    tokens: Annotated[
-        int | None,
-        typer.Option(help="Output tokens that the call asks for. Default: the route's.", min=1),
-    ] = None,
-    input_bytes: Annotated[
-        int, typer.Option(help="Size of the call's body, which bounds its input tokens.", min=1)
-    ] = 1000,
-    endpoint: Annotated[
-        Endpoint, typer.Option(help="Which call it is: the path behind /v1/.")
-    ] = Endpoint.CHAT,
-    count: Annotated[
-        int, typer.Option("--count", help="Choices or images that it asks for (n).", min=1, max=128)
-    ] = 1,
+    tenant: Tenant,
+    team: Team,
+    model: Alias,
+    project: Project = None,
+    user: User = None,
+    tokens: Tokens = None,
+    input_bytes: InputBytes = 1000,
+    endpoint: Called = Endpoint.CHAT,
+    count: Count = 1,
     namespace: Annotated[
         str | None, typer.Option(help="Where the call is made, if the tenant has several.")
     ] = None,
-    output: Annotated[
-        ReportFormat, typer.Option("--format", help="text for people, json for programs.")
-    ] = ReportFormat.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
 ) -> None:
     """Say where a call would go, what it reserves, and what would refuse it. Needs no gateway."""
     from bailiwick_cli.explain.command import ExplainOptions, run
@@ -220,16 +204,9 @@ def explain(
     raise typer.Exit(run(options))
 
 
-class AuthMethod(Enum):
-    """How gateways log in to Vault."""
-
-    KUBERNETES = "kubernetes"
-    JWT = "jwt"
-
-
 @app.command("vault-policy")
 def vault_policy(
-    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    tenant: TenantName,
     *,
     file: Annotated[
         list[Path] | None,
@@ -238,16 +215,10 @@ def vault_policy(
     context: Annotated[
         str | None, typer.Option(help="Context of the kubeconfig, where no file is given.")
     ] = None,
-    method: Annotated[
-        AuthMethod, typer.Option(help="What is mounted at the tenant's vault.authMount.")
-    ] = AuthMethod.KUBERNETES,
-    audience: Annotated[str, typer.Option(help="As vault.audience of the chart.")] = "vault",
-    kv_version: Annotated[
-        int, typer.Option(help="Of the KV engine at the tenant's vault.kvMount.", min=1, max=2)
-    ] = 2,
-    remove: Annotated[
-        bool, typer.Option("--remove", help="Print how to take it all back instead.")
-    ] = False,
+    method: Method = AuthMethod.KUBERNETES,
+    audience: Audience = "vault",
+    kv_version: KvVersion = 2,
+    remove: Remove = False,
 ) -> None:
     """Print the Vault commands that let a tenant's gateways read exactly its keys."""
     from bailiwick_cli.vault_policy import PolicyOptions, run
@@ -256,7 +227,7 @@ def vault_policy(
     options = PolicyOptions(
         tenant=tenant,
         paths=tuple(file or ()),
-        kubectl=("--context", context) if context else (),
+        kubectl=context_arguments(context),
         trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
         remove=remove,
     )
@@ -265,7 +236,7 @@ def vault_policy(
 
 @app.command("store-acl")
 def store_acl(
-    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    tenant: TenantName,
     *,
     file: Paths,
     uid: Annotated[
@@ -285,18 +256,14 @@ def store_acl(
 
 @app.command()
 def rotate(
-    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    tenant: TenantName,
     *,
     local: Annotated[
         bool, typer.Option("--local", help="Tell a running `bailiwick up`, not a cluster.")
     ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    context: Annotated[
-        str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")
-    ] = None,
-    within: Annotated[
-        float, typer.Option(help="Seconds after which it is given up.", min=0.1)
-    ] = 30.0,
+    context: Context = None,
+    within: Within = 30.0,
 ) -> None:
     """Have a tenant's gateways read their keys from Vault now: a new version is there."""
     from bailiwick_cli.rotate.command import RotateOptions, run
@@ -305,7 +272,7 @@ def rotate(
         RotateOptions(
             tenant=tenant,
             data_dir=data_dir if local else None,
-            kubectl=("--context", context) if context else (),
+            kubectl=context_arguments(context),
             within=within,
         )
     )

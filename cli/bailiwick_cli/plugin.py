@@ -4,7 +4,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bailiwick_cli.main import AuthMethod, ReportFormat, run_app
+from bailiwick_cli.main import run_app
+from bailiwick_cli.options import (
+    Alias,
+    Audience,
+    AuthMethod,
+    Called,
+    Context,
+    Count,
+    Endpoint,
+    InputBytes,
+    KvVersion,
+    Method,
+    Project,
+    Remove,
+    ReportFormat,
+    ReportOutput,
+    Team,
+    Tenant,
+    TenantName,
+    Tokens,
+    User,
+    Within,
+    context_arguments,
+)
 
 if TYPE_CHECKING:
     from bailiwick_cli.kubectl import Kubectl
@@ -17,9 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Context = Annotated[
-    str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")
-]
 
 
 @app.command()
@@ -63,25 +83,20 @@ def quota(
 @app.command()
 def explain(
     *,
-    tenant: Annotated[str, typer.Option(help="The tenant that the caller belongs to.")],
-    team: Annotated[str, typer.Option(help="One of the tenant's teams.")],
-    model: Annotated[str, typer.Option(help="What the caller would put into `model`.")],
-    project: Annotated[str | None, typer.Option(help="One of the team's projects.")] = None,
-    user: Annotated[str | None, typer.Option(help="Who calls; default: developer.")] = None,
-    tokens: Annotated[
-        int | None,
-        typer.Option(help="Output tokens that the call asks for. Default: the route's.", min=1),
-    ] = None,
-    input_bytes: Annotated[
-        int, typer.Option(help="Size of the call's body, which bounds its input tokens.", min=1)
-    ] = 1000,
+    tenant: Tenant,
+    team: Team,
+    model: Alias,
+    project: Project = None,
+    user: User = None,
+    tokens: Tokens = None,
+    input_bytes: InputBytes = 1000,
+    endpoint: Called = Endpoint.CHAT,
+    count: Count = 1,
     namespace: Annotated[
         str | None,
         typer.Option("-n", "--namespace", help="Where the call is made, if there are several."),
     ] = None,
-    output: Annotated[
-        ReportFormat, typer.Option("--format", help="text for people, json for programs.")
-    ] = ReportFormat.TEXT,
+    output: ReportOutput = ReportFormat.TEXT,
     context: Context = None,
 ) -> None:
     """Say where a call would go, what it reserves, and what would refuse it, as applied now."""
@@ -98,6 +113,8 @@ def explain(
             model=model,
             tokens=tokens,
             size=input_bytes,
+            endpoint=endpoint.value,
+            count=count,
             namespace=namespace,
             as_json_text=output is ReportFormat.JSON,
         )
@@ -119,34 +136,26 @@ def token(
 
 @app.command()
 def rotate(
-    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    tenant: TenantName,
     *,
-    within: Annotated[
-        float, typer.Option(help="Seconds after which it is given up.", min=0.1)
-    ] = 30.0,
+    within: Within = 30.0,
     context: Context = None,
 ) -> None:
     """Have a tenant's gateways read their keys from Vault now: a new version is there."""
     from bailiwick_cli.rotate.command import RotateOptions, run
 
-    kubectl = ("--context", context) if context else ()
+    kubectl = context_arguments(context)
     run(RotateOptions(tenant=tenant, data_dir=None, kubectl=kubectl, within=within))
 
 
 @app.command("vault-policy")
 def vault_policy(
-    tenant: Annotated[str, typer.Argument(help="Name of the Tenant.")],
+    tenant: TenantName,
     *,
-    method: Annotated[
-        AuthMethod, typer.Option(help="What is mounted at the tenant's vault.authMount.")
-    ] = AuthMethod.KUBERNETES,
-    audience: Annotated[str, typer.Option(help="As vault.audience of the chart.")] = "vault",
-    kv_version: Annotated[
-        int, typer.Option(help="Of the KV engine at the tenant's vault.kvMount.", min=1, max=2)
-    ] = 2,
-    remove: Annotated[
-        bool, typer.Option("--remove", help="Print how to take it all back instead.")
-    ] = False,
+    method: Method = AuthMethod.KUBERNETES,
+    audience: Audience = "vault",
+    kv_version: KvVersion = 2,
+    remove: Remove = False,
     context: Context = None,
 ) -> None:
     """Print the Vault commands that let a tenant's gateways read exactly its keys."""
@@ -156,7 +165,7 @@ def vault_policy(
     options = PolicyOptions(
         tenant=tenant,
         paths=(),
-        kubectl=("--context", context) if context else (),
+        kubectl=context_arguments(context),
         trust=Trust(method=method.value, audience=audience, kv_version=kv_version),
         remove=remove,
     )
@@ -166,7 +175,7 @@ def vault_policy(
 def _kubectl(context: str | None) -> "Kubectl":
     from bailiwick_cli.kubectl import Kubectl
 
-    return Kubectl(("--context", context) if context else ())
+    return Kubectl(context_arguments(context))
 
 
 def main() -> None:

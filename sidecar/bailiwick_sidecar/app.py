@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bailiwick_sidecar import garbage
 from bailiwick_sidecar.accounting.journal import FileJournal
-from bailiwick_sidecar.accounting.records import AttemptEnd, Record, flags
+from bailiwick_sidecar.accounting.records import Record
 from bailiwick_sidecar.accounting.rotation import EnvoyAdmin
 from bailiwick_sidecar.accounting.service import Accounting
 from bailiwick_sidecar.admission.front import AGENT_HEADER, Front
@@ -55,6 +55,7 @@ from bailiwick_sidecar.settings import (
 )
 from bailiwick_sidecar.split_keys import SplitKeys
 from bailiwick_sidecar.vault.source import VaultKeys
+from bailiwick_sidecar.witness import tell
 
 if TYPE_CHECKING:
     from bailiwick_sidecar.envoy_link import EnvoyLink
@@ -65,8 +66,6 @@ RETENTION_SECONDS: Final = 3600.0
 """How often the ledger is asked to let go of rows that were kept long enough."""
 DRAIN_SECONDS: Final = 5.0
 """How long the end waits for attempts under way; Envoy normally ended before."""
-UNKNOWN_KEY: Final = "Jwks_doesn't_have_key"
-"""In Envoy's response code details: a token named a key that the issuer's set does not have."""
 
 log = logging.getLogger(__name__)
 
@@ -291,24 +290,14 @@ class Agent:
         self._write_status()
 
     def _witness(self, record: Record) -> None:
-        if isinstance(record, AttemptEnd):
-            if record.id is not None and record.n is not None:
-                self._keys.ended((record.id, record.n), record.s or 0)
-            if record.b is not None and self._gate is not None:
-                self._gate.health.ended(
-                    record.b.removeprefix("b-"),
-                    status=record.s or 0,
-                    flags=flags(record),
-                    retry_after=record.ra or "",
-                    now=now_ms(),
-                )
-            return
-        if record.id is not None and self._gate is not None:
-            self._gate.calls.forget(record.id)
-            if self._keyed is not None:
-                self._keyed.ended(record.id)
-        if record.c is not None and UNKNOWN_KEY in record.c:
-            self._key_sets.unknown_key()
+        tell(
+            record,
+            gate=self._gate,
+            keyed=self._keyed,
+            keys=self._keys,
+            key_sets=self._key_sets,
+            now=now_ms(),
+        )
 
     # --- upkeep ---
 

@@ -8,9 +8,10 @@ import pytest
 from quota.building import KIND, NOW, ask, caller, denied, engine, granted, limit, used
 
 from bailiwick_sidecar.quota.checkpoint import CheckpointError
-from bailiwick_sidecar.quota.engine import LINGER_MS, Engine
+from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
 from bailiwick_sidecar.quota.model import Amounts
+from bailiwick_sidecar.quota.pending import LINGER_MS
 
 TPM = limit("tpm", KIND.TOKENS_PER_MINUTE, 100)
 

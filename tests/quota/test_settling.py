@@ -3,8 +3,9 @@
 import pytest
 from quota.building import FAR, KIND, NOW, ask, denied, engine, granted, limit, used
 
-from bailiwick_sidecar.quota.engine import LINGER_MS, AmountsError, Engine
+from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.model import Amounts, Grant
+from bailiwick_sidecar.quota.pending import LINGER_MS, AmountsError
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
-from bailiwick_cli.console import show_table
+from bailiwick_cli.console import new_table, show_table
 from bailiwick_sidecar.ledger.rendering import cell
 
 _DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]+")
@@ -39,7 +37,7 @@ def write_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> N
 
 def write_table(columns: Sequence[str], records: Records, *, totals: Records = ()) -> None:
     """A table is on stdout, with the totals below a line."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = new_table()
     for column in columns:
         right = any(_is_figure(record[column]) for record in (*records, *totals))
         table.add_column(column.replace("_", " "), justify="right" if right else "left")

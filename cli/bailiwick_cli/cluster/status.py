@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from bailiwick_cli.cluster.resources import PLATFORM, TENANT_TEAMS, kinds
-from bailiwick_cli.console import note, out, show_table
-from bailiwick_cli.errors import FAILED, CommandError
+from bailiwick_cli.cluster.resources import PLATFORM, TENANT_TEAMS, chosen, kinds
+from bailiwick_cli.console import new_table, note, out, show_table
+from bailiwick_cli.errors import FAILED
 from bailiwick_cli.kubectl import Kubectl
 
 GOOD: Final = {
@@ -37,12 +37,7 @@ def show_status(kubectl: Kubectl, tenant: str | None) -> int:
         CommandError: there is no such tenant.
     """
     platform = kubectl.items(kinds(PLATFORM))
-    tenants = [one for one in platform if one["kind"] == "Tenant" and tenant in (None, _name(one))]
-    if tenant is not None and not tenants:
-        known = sorted(_name(one) for one in platform if one["kind"] == "Tenant")
-        raise CommandError(
-            f"there is no tenant {tenant!r} (there are: {', '.join(known) or 'none'})"
-        )
+    tenants = chosen([one for one in platform if one["kind"] == "Tenant"], tenant)
     if not tenants:
         note("No Tenant is there yet: apply one, as in examples/acme/platform.yaml.")
         return 0
@@ -53,6 +48,7 @@ def show_status(kubectl: Kubectl, tenant: str | None) -> int:
         if tenant is None or one["metadata"]["namespace"] in held
     ]
     show_table(_tenants(tenants))
+    out().print()
     show_table(_held(tenants))
     shared = [one for one in platform if one["kind"] != "Tenant"]
     troubles = list(find_troubles([*tenants, *shared, *written]))
@@ -84,7 +80,7 @@ def find_troubles(resources: Sequence[Body]) -> Iterator[Trouble]:
 
 
 def _tenants(tenants: Sequence[Body]) -> Table:
-    table = Table("tenant", "accepted", "programmed", "gateways", "fullest limit")
+    table = new_table("tenant", "accepted", "programmed", "gateways", "fullest limit")
     for body in tenants:
         found, status = _conditions(body), body.get("status", {})
         table.add_row(
@@ -98,7 +94,7 @@ def _tenants(tenants: Sequence[Body]) -> Table:
 
 
 def _held(tenants: Sequence[Body]) -> Table:
-    table = Table("namespace", "tenant", "held", "serving", "config", "what is missing")
+    table = new_table("namespace", "tenant", "held", "serving", "config", "what is missing")
     for body in tenants:
         said = {one["name"]: one for one in body.get("status", {}).get("namespaces", ())}
         for name in _namespaces(body):

@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rich.table import Table
-
-from bailiwick_cli.cluster.resources import kinds
-from bailiwick_cli.console import note, show_table
-from bailiwick_cli.errors import CommandError
+from bailiwick_cli.cluster.resources import chosen, kinds
+from bailiwick_cli.console import new_table, note, show_table
 from bailiwick_cli.kubectl import Kubectl
 
 Body = Mapping[str, Any]
@@ -21,10 +18,7 @@ def show_usage(kubectl: Kubectl, tenant: str | None) -> None:
     Raises:
         CommandError: there is no such tenant.
     """
-    found = kubectl.items(kinds("tenants"))
-    tenants = [one for one in found if tenant in (None, one["metadata"]["name"])]
-    if tenant is not None and not tenants:
-        raise CommandError(f"there is no tenant {tenant!r}: see `kubectl get tenants`")
+    tenants = chosen(kubectl.items(kinds("tenants")), tenant)
     held = {one["name"] for body in tenants for one in body["spec"]["namespaces"]}
     quotas = [
         one
@@ -41,8 +35,9 @@ def show_quotas(kubectl: Kubectl, namespace: str | None) -> None:
 
 
 def _show(resources: Sequence[Body]) -> None:
-    table = Table(
+    table = new_table(
         "limit", "whose", "used", "of", "left", "%", "whole again (UTC)", "spent on", "now",
+        right=("used", "of", "left", "%"),
     )  # fmt: skip
     oldest = ""
     for body in resources:

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from typing import Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bailiwick_cli.console import show_table
+from bailiwick_cli.console import new_table, show_table
 from bailiwick_cli.explain.facts import Backend, Explanation, Limit, Obstacle
 from bailiwick_cli.problems import counted
 
 NONE: Final = "\N{EN DASH}"
+NUMBERS: Final = frozenset(
+    {"share", "priority", "in/M", "out/M", "a call", "reserves", "at most", "amount", "this call",
+     "such calls"}
+)  # fmt: skip
 
 
 def show_explanation(explanation: Explanation, *, console: Console) -> None:
@@ -25,6 +28,7 @@ def show_explanation(explanation: Explanation, *, console: Console) -> None:
         for backend in explanation.backends:
             if backend.left_out is not None:
                 _obstacle(console, backend.left_out, f"{backend.name} is left out")
+        console.print()
         for line in _cost(explanation):
             console.print(line)
     if explanation.limits:
@@ -121,11 +125,7 @@ def _subject(limit: Limit) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    numbers = {"share", "priority", "in/M", "out/M", "at most", "amount", "this call", "such calls"}
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
-    return table
+    return new_table(*columns, right=NUMBERS)
 
 
 def _obstacle(console: Console, obstacle: Obstacle, opening: str) -> None:

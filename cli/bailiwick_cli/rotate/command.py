@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
-
-from bailiwick_cli.console import note, show_table
+from bailiwick_cli.console import new_table, note, show_table
 from bailiwick_cli.kubectl import Kubectl
 from bailiwick_cli.rotate import cluster, local
 
@@ -33,7 +31,7 @@ def run(options: RotateOptions) -> None:
         if not taken:
             note(f"Tenant {options.tenant} holds no namespace: there is nobody to tell.")
             return
-        table = Table("namespace", "told after")
+        table = new_table("namespace", "told after", right=("told after",))
         for one in taken:
             table.add_row(one.namespace, f"{one.seconds:.1f} s")
         show_table(table)
@@ -43,7 +41,7 @@ def run(options: RotateOptions) -> None:
     if not told:
         note("Its keys do not come from Vault; a file of keys is followed by itself.")
         return
-    table = Table("namespace", "key", "version before", "version now", "read after")
+    table = new_table("namespace", "key", "version before", "version now", "read after")
     for key in told:
         now = str(key.after) if key.after else "none"
         table.add_row(

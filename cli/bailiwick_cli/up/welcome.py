@@ -6,10 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from bailiwick_cli.console import out, show_table
+from bailiwick_cli.console import new_table, out, show_table
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 from bailiwick_cli.up.gateway import Gateway
 from bailiwick_cli.up.served import url
@@ -18,9 +15,7 @@ from bailiwick_contract.v1.tenant_config_pb2 import Route, TenantConfig
 
 def show_gateways(gateways: Iterable[Gateway], configs: Mapping[str, TenantConfig]) -> None:
     """One line for each namespace: where it is served, and how it is."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in ("namespace", "tenant", "URL", "metrics", "routes", "state"):
-        table.add_column(heading)
+    table = new_table("namespace", "tenant", "URL", "metrics", "routes", "state")
     for gateway in gateways:
         place = gateway.place
         routes = [route.name for route in configs[place.namespace].routes]

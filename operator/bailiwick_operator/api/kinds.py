@@ -17,7 +17,11 @@ from bailiwick_operator.api.v1alpha1 import (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of `kubectl get`; a wide one is shown with `-o wide` only."""
+    """A column of `kubectl get`; a wide one is shown with `-o wide` only.
+
+    Of a path that finds several values the API server shows the first alone, and it shows nothing
+    where a field is not set: a default stays unsaid.
+    """
 
     name: str
     path: str
@@ -70,7 +74,6 @@ _ALL = (
             Column(name="Ready", path=".status.ready"),
             Column(name="Used", path=".status.used"),
             Column(name="Currency", path=".spec.currency", wide=True),
-            Column(name="Namespaces", path=".spec.namespaces[*].name", wide=True),
             _AGE,
         ),
     ),
@@ -109,7 +112,7 @@ _ALL = (
             Column(name="Aliases", path=".spec.aliases"),
             *_ACCEPTED,
             _PROGRAMMED,
-            Column(name="Models", path=".spec.backends[*].model", wide=True),
+            Column(name="First model", path=".spec.backends[0].model", wide=True),
             _AGE,
         ),
     ),
@@ -121,10 +124,10 @@ _ALL = (
         namespaced=True,
         columns=(
             Column(name="Team", path=".spec.subject.team"),
-            Column(name="User", path=".spec.subject.user"),
-            Column(name="Each", path=".spec.subject.each"),
+            Column(name="User", path=".spec.subject.user", wide=True),
+            Column(name="Each", path=".spec.subject.each", wide=True),
             Column(name="Used", path=".status.used"),
-            Column(name="Mode", path=".spec.mode"),
+            Column(name="Mode", path=".spec.mode", wide=True),
             *_ACCEPTED,
             _PROGRAMMED,
             _AGE,

@@ -13,7 +13,6 @@ import heapq
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from bailiwick_contract.errors import BailiwickError
 from bailiwick_sidecar.quota import checkpoint
 from bailiwick_sidecar.quota.counter import Counter
 from bailiwick_sidecar.quota.counters import CounterStore
@@ -30,14 +29,19 @@ from bailiwick_sidecar.quota.model import (
     Reservation,
 )
 from bailiwick_sidecar.quota.moment import Moment
-from bailiwick_sidecar.quota.pending import Pending, Totals
+from bailiwick_sidecar.quota.pending import (
+    LINGER_MS,
+    Measures,
+    Pending,
+    Totals,
+    deadlines,
+    measured,
+)
 from bailiwick_sidecar.quota.plans import NoRoomError, Plan, Plans
 from bailiwick_sidecar.quota.windows import MakeCounter, new_counter
 
 MAX_SUBJECTS = 100_000
 MAX_CALLERS = 10_000
-LINGER_MS = 3_600_000
-"""How long after its deadline a reservation can still be settled."""
 SWEPT_AT_ONCE = 2_000
 """Idle counters that one `expire` drops at most: some milliseconds of work."""
 
@@ -47,10 +51,6 @@ class Refusing(NamedTuple):
 
     plan: Plan
     counters: list[tuple[Counter, int]]
-
-
-class AmountsError(BailiwickError):
-    """Negative amounts, which would give quota away."""
 
 
 class Engine:
@@ -130,9 +130,7 @@ class Engine:
             AmountsError: an amount is negative.
         """
         moment = self._tick(now)
-        amounts = reservation.amounts
-        measures = (1, amounts.tokens, amounts.cost)
-        _check(amounts)
+        measures = measured(reservation.amounts)
         key = reservation.key
         if key in self._open:
             return self._open[key].plan
@@ -170,10 +168,10 @@ class Engine:
         Raises:
             AmountsError: an amount is negative.
         """
-        _check(actual)
+        measures = measured(actual)
         self._tick(now)
         pending = self._open.get(key)
-        return 0 if pending is None else self._settle(key, pending, actual)
+        return 0 if pending is None else self._settle(key, pending, measures)
 
     def void(self, key: AttemptKey, now: int) -> None:
         """Give everything back, the request count too: proved never sent."""
@@ -246,8 +244,8 @@ class Engine:
             plan = self._plans.find(reservation.caller, moment, force=True)
             self._take(reservation, plan, slots)
             if actual is not None:
-                _check(actual)
-                self._settle(reservation.key, self._open[reservation.key], actual)
+                measures = measured(actual)
+                self._settle(reservation.key, self._open[reservation.key], measures)
 
     def counters(self) -> Iterator[Counter]:
         """Every counter there is."""
@@ -276,7 +274,7 @@ class Engine:
         self._plans = self._plans.over(loaded.store)
         self._open = loaded.pending
         self._moment.reset(loaded.clock)
-        self._due = _deadlines(self._open)
+        self._due = deadlines(self._open)
         self.totals = Totals(reserved=sum(entry.measures[1] for entry in self._open.values()))
 
     def _tick(self, now: int) -> Moment:
@@ -314,13 +312,12 @@ class Engine:
         self._open[key] = Pending(plan, slots, measures, deadline)
         heapq.heappush(self._due, (deadline, key))
         if len(self._due) > 2 * len(self._open) + 1024:
-            self._due = _deadlines(self._open)
+            self._due = deadlines(self._open)
         self.totals.reserved += amounts.tokens
 
-    def _settle(self, key: AttemptKey, pending: Pending, actual: Amounts) -> int:
+    def _settle(self, key: AttemptKey, pending: Pending, measures: Measures) -> int:
         del self._open[key]
         reserved, slots = pending.measures, pending.slots
-        measures = (1, actual.tokens, actual.cost)
         for counter, measure, slot in pending.plan.settled:
             counter.adjust(slots[slot], measures[measure] - reserved[measure])
         self._end_lease(key, pending)
@@ -391,20 +388,3 @@ def _agree(found: Values, wanted: Values) -> bool:
 def _admission(entry: tuple[Reservation, int, Amounts | None]) -> tuple[int, int]:
     """When it was admitted; within a ms a predecessor comes before who took over from it."""
     return entry[1], entry[0].key[1]
-
-
-def _check(amounts: Amounts) -> None:
-    if amounts.tokens < 0 or amounts.cost < 0:
-        raise AmountsError(
-            f"{amounts.tokens} tokens, {amounts.cost} picounits: amounts are never negative; "
-            "check what the provider or the estimate said"
-        )
-
-
-def _deadlines(pending: dict[AttemptKey, Pending]) -> list[tuple[int, AttemptKey]]:
-    due = [
-        (entry.deadline if entry.leased else entry.deadline + LINGER_MS, key)
-        for key, entry in pending.items()
-    ]
-    heapq.heapify(due)
-    return due

@@ -1,11 +1,36 @@
 """Reservations that are open, and the sums over all that ever were."""
 
+import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.quota.model import Amounts, AttemptKey
 from bailiwick_sidecar.quota.plans import Plan
+
+LINGER_MS = 3_600_000
+"""How long after its deadline a reservation can still be settled."""
 
 Measures = tuple[int, int, int]
 """Requests (always 1), tokens, and cost in picounits."""
+
+
+class AmountsError(BailiwickError):
+    """Negative amounts, which would give quota away."""
+
+
+def measured(amounts: Amounts) -> Measures:
+    """What the amounts take from counters.
+
+    Raises:
+        AmountsError: an amount is negative.
+    """
+    if amounts.tokens < 0 or amounts.cost < 0:
+        raise AmountsError(
+            f"{amounts.tokens} tokens, {amounts.cost} picounits: amounts are never negative; "
+            "check what the provider or the estimate said"
+        )
+    return 1, amounts.tokens, amounts.cost
 
 
 class Pending:
@@ -21,6 +46,16 @@ class Pending:
         self.measures = measures
         self.deadline = deadline
         self.leased = True
+
+
+def deadlines(pending: Mapping[AttemptKey, Pending]) -> list[tuple[int, AttemptKey]]:
+    """Heap of when something is due of each: the lease's end, then the reservation's own."""
+    due = [
+        (entry.deadline if entry.leased else entry.deadline + LINGER_MS, key)
+        for key, entry in pending.items()
+    ]
+    heapq.heapify(due)
+    return due
 
 
 @dataclass(slots=True)
