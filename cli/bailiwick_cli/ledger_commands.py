@@ -1,12 +1,13 @@
 """Options and help of `bailiwick ledger`. The work is imported only when it is asked for."""
 
+from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bailiwick_cli.charging.commands import add_commands
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
-from bailiwick_cli.options import AsWritten, DataDir, Namespaces, TableFormat, Zone
 
 ledger = typer.Typer(
     help="What was called, by whom, at what cost: one row per upstream attempt.",
@@ -15,6 +16,22 @@ ledger = typer.Typer(
 add_commands(ledger)
 
 
+class TableFormat(Enum):
+    """How `ledger` prints rows."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", help="Where `up` keeps everything that it writes."),
+]
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
+]
 Since = Annotated[
     str | None,
     typer.Option(help="A date, an RFC 3339 time, or an age such as 2h: admitted then or later."),
@@ -28,7 +45,12 @@ Provider = Annotated[str | None, typer.Option(help="Only this provider.")]
 State = Annotated[
     str | None, typer.Option(help="Only rows that are settled, estimated, void or unknown.")
 ]
+Zone = Annotated[
+    str | None,
+    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
+]
 Format = Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")]
+AsWritten = Annotated[bool, typer.Option("--as-written", help="Leave out what was adjusted later.")]
 
 
 @ledger.command()

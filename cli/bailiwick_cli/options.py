@@ -84,26 +84,6 @@ KvVersion = Annotated[
 ]
 Remove = Annotated[bool, typer.Option("--remove", help="Print how to take it all back instead.")]
 
-# --- the ledger ---
-
-Namespaces = Annotated[
-    list[str] | None,
-    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
-]
-Zone = Annotated[
-    str | None,
-    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
-]
-AsWritten = Annotated[bool, typer.Option("--as-written", help="Leave out what was adjusted later.")]
-
-
-class TableFormat(Enum):
-    """How rows are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
 
 def context_arguments(context: str | None) -> tuple[str, ...]:
     """What kubectl is given, so that it speaks to this context."""

@@ -1,7 +1,7 @@
 """What came of a tenant's namespaces, as conditions. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,26 @@ class Outcome:
             "digest": self.digest,
             "message": missing[:LONGEST_MESSAGE],
         }
+
+
+def missing(namespace: str, *, terminating: bool, accepted: Condition) -> Outcome:
+    """What comes of a namespace that is not there, or that goes."""
+    what = "is being deleted: create it again" if terminating else "does not exist: create it"
+    verdict = Verdict(Reason.NAMESPACE_NOT_FOUND, f"Namespace {namespace} {what}.")
+    return Outcome(namespace, bound=False, accepted=accepted, verdict=verdict)
+
+
+def taken(namespace: str, *, by: str, accepted: Condition) -> Outcome:
+    """What comes of a namespace that another tenant holds: here it makes the Tenant wrong."""
+    refused = replace(
+        accepted,
+        status=Status.FALSE,
+        reason=Reason.NAMESPACE_CLAIMED,
+        message=f"Namespace {namespace} belongs to tenant {by}: remove it here, or have the other"
+        " tenant give it up.",
+    )
+    verdict = Verdict(Reason.NOT_ACCEPTED, refused.message)
+    return Outcome(namespace, bound=False, accepted=refused, verdict=verdict)
 
 
 def summary(tenant: Tenant, outcomes: Sequence[Outcome], *, now: datetime) -> list[Condition]:

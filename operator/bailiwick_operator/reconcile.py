@@ -19,7 +19,7 @@ from bailiwick_operator.children.naming import CONFIG_ACKED, CONFIG_CURRENT
 from bailiwick_operator.claim import Claims, Taken
 from bailiwick_operator.compile.findings import Ref
 from bailiwick_operator.compile.inputs import CompileInput, CompileResult
-from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
+from bailiwick_operator.conditions import Condition, ConditionType, Reason
 from bailiwick_operator.degraded import with_dependencies
 from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
@@ -33,9 +33,11 @@ from bailiwick_operator.outcome import (
     Outcome,
     condition,
     invalid,
+    missing,
     programmed,
     ready_of,
     summary,
+    taken,
 )
 from bailiwick_operator.publish.acks import AckBoard, PodAck, Verdict, judge
 from bailiwick_operator.publish.hub import Hub, Published
@@ -141,25 +143,13 @@ class Reconciler:
         accepted = result.conditions[identity(tenant)]
         state = self._world.namespace(namespace)
         if state is None or state.terminating:
-            what = "does not exist" if state is None else "is being deleted"
-            verdict = Verdict(
-                Reason.NAMESPACE_NOT_FOUND, f"Namespace {namespace} {what}: create it."
-            )
-            return Outcome(namespace, bound=False, accepted=accepted, verdict=verdict)
+            return missing(namespace, terminating=state is not None, accepted=accepted)
         self._share(tenant, namespace, result.conditions)
         if result.config is None:
             return await self._unaccepted(tenant, namespace, result, accepted)
         binding = await self._claims.hold(tenant, namespace, seen=self._world.binding(namespace))
         if isinstance(binding, Taken):
-            refused = replace(
-                accepted,
-                status=Status.FALSE,
-                reason=Reason.NAMESPACE_CLAIMED,
-                message=f"Namespace {namespace} belongs to tenant {binding.tenant}: remove it"
-                " here, or have the other tenant give it up.",
-            )
-            verdict = Verdict(Reason.NOT_ACCEPTED, refused.message)
-            return Outcome(namespace, bound=False, accepted=refused, verdict=verdict)
+            return taken(namespace, by=binding.tenant, accepted=accepted)
         self._refusing.pop(namespace, None)
         version = self._hub.put(
             namespace, result.config, stored=self._world.stored(namespace, CONFIG_CURRENT)

@@ -30,20 +30,18 @@ from bailiwick_sidecar.config.status import Status, StatusFile
 from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.counting import Counted, Counting, now_ms, password_of
 from bailiwick_sidecar.envoy_process import envoy_started_at
-from bailiwick_sidecar.file_keys import FileKeys, NoKeys
 from bailiwick_sidecar.idempotency.keyfile import KeyFile
 from bailiwick_sidecar.idempotency.keys import KeyedCalls
 from bailiwick_sidecar.idempotency.model import MAX_ANSWER
 from bailiwick_sidecar.jwks.fetch import fetch
 from bailiwick_sidecar.jwks.store import KeySets
-from bailiwick_sidecar.keyring import Degraded, Keyring
+from bailiwick_sidecar.keyring import Degraded
 from bailiwick_sidecar.limit_use import LimitUse, LimitUses
 from bailiwick_sidecar.measured import measure, passed_over
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.readiness import Readiness, readiness
 from bailiwick_sidecar.scraping import Scraping
-from bailiwick_sidecar.secret_files import SecretKeys
 from bailiwick_sidecar.settings import (
     ADMIN_SOCKET,
     AGENT_SOCKET,
@@ -53,8 +51,7 @@ from bailiwick_sidecar.settings import (
     USAGE_LOG,
     Settings,
 )
-from bailiwick_sidecar.split_keys import SplitKeys
-from bailiwick_sidecar.vault.source import VaultKeys
+from bailiwick_sidecar.split_keys import keyring_of
 from bailiwick_sidecar.witness import tell
 
 if TYPE_CHECKING:
@@ -77,7 +74,7 @@ class Agent:
         self.settings = settings
         self._source = source or FileConfigSource(settings.config)
         self._store = ConfigStore(settings.acked_config)
-        self._keys = _keyring(settings)
+        self._keys = keyring_of(settings)
         self._key_sets = KeySets(
             settings.jwks, fetch=fetch, clock=time.monotonic, random=random.random
         )
@@ -396,10 +393,3 @@ async def _loaded(name: str) -> Any:
     module = await asyncio.to_thread(importlib.import_module, name)
     garbage.seldom()
     return module
-
-
-def _keyring(settings: Settings) -> Keyring:
-    files: Keyring = FileKeys(settings.secrets) if settings.secrets else NoKeys()
-    if settings.secret_files is not None:
-        files = SecretKeys(settings.secret_files)
-    return SplitKeys(VaultKeys(settings.vault), files) if settings.vault is not None else files

@@ -5,10 +5,13 @@ from collections.abc import Collection, Iterable
 from prometheus_client.core import Metric
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
+from bailiwick_sidecar.file_keys import FileKeys, NoKeys
 from bailiwick_sidecar.keyring import Degraded, KeyFact, Keyring
 from bailiwick_sidecar.quota.model import AttemptKey
-from bailiwick_sidecar.secret_files import NO_MOUNT
+from bailiwick_sidecar.secret_files import NO_MOUNT, SecretKeys
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
+from bailiwick_sidecar.settings import Settings
+from bailiwick_sidecar.vault.source import VaultKeys
 
 
 class SplitKeys:
@@ -68,3 +71,11 @@ class SplitKeys:
 
     def _of(self, ref: KeyRef) -> Keyring:
         return self._secrets if ref.mount == NO_MOUNT else self._vault
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The keyring of all sources that the settings name."""
+    files: Keyring = FileKeys(settings.secrets) if settings.secrets else NoKeys()
+    if settings.secret_files is not None:
+        files = SecretKeys(settings.secret_files)
+    return SplitKeys(VaultKeys(settings.vault), files) if settings.vault is not None else files

@@ -210,3 +210,24 @@ def test_without_kubectl_it_says_what_is_missing(tmp_path: Path) -> None:
 
     assert ran.returncode == 1
     assert "there is no kubectl on PATH" in ran.stderr
+
+
+def test_explain_knows_the_endpoints_that_the_command_knows(tmp_path: Path) -> None:
+    """One set of options for both: what is asked for is what is explained."""
+    ran = Plugin(tmp_path, held())(
+        "explain", "--tenant=acme", "--team=search", "--model=fast", "--endpoint=embeddings",
+    )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stderr
+    assert "/v1/embeddings: 1000 bytes in, no output tokens" in ran.stdout
+
+
+@pytest.mark.parametrize("width", ["80", "300"])
+def test_no_line_ends_in_blanks(tmp_path: Path, width: str) -> None:
+    """A narrow terminal would break them into empty lines."""
+    plugin = Plugin(tmp_path, held(acme=ACME))
+    plugin.environment["COLUMNS"] = width
+    ran = plugin("status")
+
+    assert "what is missing" in ran.stdout
+    assert [line for line in ran.stdout.splitlines() if line != line.rstrip()] == []
