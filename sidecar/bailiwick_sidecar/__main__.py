@@ -9,6 +9,7 @@ import sys
 import uvloop
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar import garbage
 from bailiwick_sidecar.app import Agent
 from bailiwick_sidecar.hardening import forbid_core_dumps, forbid_tracing
 from bailiwick_sidecar.settings import Settings, parse
@@ -24,6 +25,7 @@ def main() -> int:
     try:
         forbid_core_dumps()
         forbid_tracing()
+        garbage.one_arena()
         settings = parse()
         for directory in (settings.run_dir, settings.state_dir):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """The agent's composition root: what is made of what, in which order it starts and ends.
 
 A restarted agent has to answer a running Envoy within about a second, so admission opens before
-anything that is slow to import: the ledger's SQL and gRPC come after it.
+anything that is slow to import: the ledger's SQL and Envoy's messages come after it.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """The agent's side of xDS: which config Envoy is given, and what it made of it.
 
-Imports gRPC, so nothing on the way to the first admission may import this module. Envoy's own
-messages are in the process that translates, alone.
+Imports Envoy's messages (seconds, 30 MB), so nothing on the way to the first admission may
+import this module. They stay: calls of an edited route wait until Envoy has it, which must take
+milliseconds.
 """
 
 import asyncio
@@ -20,9 +21,9 @@ from bailiwick_sidecar.settings import (
     Settings,
 )
 from bailiwick_sidecar.xds.ads import AdsServer, AdsStatus
-from bailiwick_sidecar.xds.apart import translated
 from bailiwick_sidecar.xds.runtime import Runtime
 from bailiwick_sidecar.xds.snapshot import Snapshot
+from bailiwick_sidecar.xds.translate import translate
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ class EnvoyLink:
             jwks=dict(self.key_sets),
         )
         try:
-            snapshot = await translated(wanted.config, runtime)
+            # In a thread: admission goes on meanwhile.
+            snapshot = await asyncio.to_thread(translate, wanted.config, runtime)
             self._published = (snapshot, wanted.digest)
             self._server.publish(snapshot)
         except BailiwickError as error:

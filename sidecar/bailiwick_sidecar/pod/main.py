@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar import garbage
 from bailiwick_sidecar.hardening import forbid_core_dumps, forbid_tracing
 
 # What each command needs beyond this is imported by it: the drain hook must start at once.
@@ -50,6 +51,7 @@ def _run(arguments: argparse.Namespace) -> int:
         become_envoy(environment)
     forbid_core_dumps()
     forbid_tracing()
+    garbage.one_arena()
     import uvloop  # noqa: PLC0415 - see above
 
     from bailiwick_sidecar.pod.agent import run_agent  # noqa: PLC0415 - see above

@@ -32,14 +32,6 @@ class Packed(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A packed message that needs none of Envoy's classes."""
-
-    type_url: str
-    value: bytes
-
-
 class InconsistentSnapshotError(BailiwickError):
     """A resource names another one that is not there: a fault of the translation."""
 
