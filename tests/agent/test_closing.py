@@ -10,9 +10,13 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from agent.gateway_process import Gateway, Provider, Signer, wait_for
 from agent.test_agent_with_envoy import KEYS, config, rows, started
+
+from bailiwick.llm.v1 import llm_pb2 as pb
+from bailiwick.llm.v1.llm_pb2_grpc import LanguageModelStub
 
 
 class Endless(Provider):
@@ -110,3 +114,28 @@ def test_open_streams_end_and_are_settled_where_everything_is_refused(
 
     gateway.write(serving)
     wait_for("service", lambda: gateway.chat(token)[0] == 200)
+
+
+def test_streams_by_grpc_end_too(gateway: Gateway, provider: Endless) -> None:
+    """The caller gets a status; the attempt behind it is settled like any other."""
+    signer = Signer()
+    serving = config(signer, provider, provider)
+    started(gateway, serving)
+    question = pb.ChatStreamRequest(
+        chat=pb.ChatRequest(
+            model="fast", messages=[{"role": pb.ROLE_USER, "content": "go"}], max_tokens=400
+        )
+    )
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        call = LanguageModelStub(channel).ChatStream(
+            question, metadata=(("authorization", f"Bearer {signer.token()}"),), timeout=60
+        )
+        seen = [next(call) for _ in range(4)]
+        gateway.write({**serving, "denyReason": "this namespace is leaving its tenant"})
+        with pytest.raises(grpc.RpcError) as caught:
+            seen.extend(call)
+    (row,) = wait_for("settled", lambda: rows(gateway))
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert (row["state"], row["protocol"]) == ("estimated", "grpc")
+    assert len(seen) <= row["output_tokens"] + 1 < 400
