@@ -24,6 +24,7 @@ from bailiwick_operator.degraded import with_dependencies
 from bailiwick_operator.departure import denied, deny, may_go
 from bailiwick_operator.gather import Surroundings, gather
 from bailiwick_operator.granting import Granting
+from bailiwick_operator.hearing import Hearing
 from bailiwick_operator.keys import Key, KeyKind, namespace_key
 from bailiwick_operator.keystates import of_namespaces, of_route
 from bailiwick_operator.kube.kinds import CONFIG_MAP
@@ -39,7 +40,7 @@ from bailiwick_operator.outcome import (
     summary,
     taken,
 )
-from bailiwick_operator.publish.acks import AckBoard, PodAck, Verdict, judge
+from bailiwick_operator.publish.acks import AckBoard, Verdict
 from bailiwick_operator.publish.hub import Hub, Published
 from bailiwick_operator.status import StatusWriter, generation_of, identity
 from bailiwick_operator.uses import of_quota, of_tenant
@@ -51,10 +52,6 @@ log = logging.getLogger(__name__)
 Compile = Callable[[CompileInput, datetime], CompileResult]
 
 SHARED = frozenset({"ClusterModelProvider", "PriceBook"})
-
-RETURN_S = 60.0
-"""How long after its start the operator takes the word of its predecessor on pods that were not
-heard of yet: a restart of the operator is none of the gateways."""
 
 
 class Reconciler:
@@ -95,7 +92,7 @@ class Reconciler:
         self._statuses = StatusWriter(kube, now=now)
         self._opinions = Opinions()
         self._refusing: dict[str, float] = {}
-        self._started = now()
+        self._hearing = Hearing(world=world, acks=acks, now=now)
 
     async def __call__(self, key: str) -> float | None:
         """Handle one key; after how many seconds to look again, None: its world is gone."""
@@ -119,10 +116,11 @@ class Reconciler:
         said = summary(tenant, outcomes, now=self._now())
         told = {one.namespace: self._acks.of(one.namespace).values() for one in outcomes}
         keys = of_namespaces(told, accepted=said[0], now=self._now())
+        degraded = (with_dependencies(keys, told, now=self._now()),)
         grants = self._granting.ask(tenant, outcomes, now=self._now())
         await self._statuses.write(
             tenant,
-            [*said, with_dependencies(keys, told, now=self._now()), *grants],
+            [*said, *(degraded if self._hearing.heard(told) else ()), *grants],
             more={
                 "namespaces": [outcome.status for outcome in outcomes],
                 "ready": ready_of(tenant, self._world.pods),
@@ -134,7 +132,7 @@ class Reconciler:
         for outcome in outcomes:
             if outcome.failure is not None:
                 raise outcome.failure
-        returning = self._returning()
+        returning = self._hearing.returning()
         return min(pause, returning + 1) if returning > 0 else pause
 
     async def _namespace(self, tenant: Tenant, namespace: str) -> Outcome:
@@ -157,7 +155,7 @@ class Reconciler:
         published = self._hub.newest(namespace)
         if published is None:  # pragma: no cover - it was put just now
             raise AssertionError(namespace)
-        verdict = self._verdict(namespace, published)
+        verdict = self._hearing.verdict(namespace, published)
         failure: KubeError | None = None
         try:
             await self._children(tenant, binding, published, result, verdict)
@@ -185,24 +183,6 @@ class Reconciler:
         if bound or binding is None:
             await self._statuses_of(namespace, result.conditions, verdict)
         return Outcome(namespace, bound=bound, accepted=accepted, verdict=verdict)
-
-    def _verdict(self, namespace: str, published: Published) -> Verdict:
-        pods = self._world.pods.get(namespace, ())
-        self._acks.keep(namespace, {pod.uid for pod in pods})
-        ready = {pod.uid: pod.name for pod in pods if pod.ready}
-        acks = dict(self._acks.of(namespace))
-        if self._returning() > 0 and self._world.stored(namespace, CONFIG_ACKED) == (
-            published.version
-        ):
-            for uid, name in ready.items():
-                acks.setdefault(
-                    uid, PodAck(pod=name, version=published.version, serving=True, refused="")
-                )
-        return judge(published.version, ready=ready, acks=acks)
-
-    def _returning(self) -> float:
-        """Seconds for which agents may still be on their way back after the operator's start."""
-        return RETURN_S - (self._now() - self._started).total_seconds()
 
     async def _children(
         self,
@@ -254,6 +234,8 @@ class Reconciler:
                     accepted=accepted,
                     now=self._now(),
                 )
+                if not self._hearing.heard((namespace,)):
+                    shown = shown[:1]
             quota = resource if isinstance(resource, Quota) else None
             await self._statuses.write(
                 resource,
@@ -333,7 +315,7 @@ class Reconciler:
         self._deny(binding)
         published = self._hub.newest(namespace)
         pods = len(self._world.pods.get(namespace, ()))
-        if published is not None and self._verdict(namespace, published).programmed:
+        if published is not None and self._hearing.verdict(namespace, published).programmed:
             self._refusing.setdefault(namespace, now.timestamp())
         wait = may_go(
             leaving_since=binding.leaving_since,

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import grpc
 from cluster.control_plane import ControlPlane
 from cluster.operator_kit import (
     Agent,
@@ -91,6 +92,7 @@ def test_a_store_that_is_away_degrades_the_tenant(control_plane: ControlPlane) -
 
                 await eventually(received)
                 await asyncio.to_thread(agent.ready)
+                await until_says(plane, made[0], "Programmed", "True", "Programmed")
                 await until_says(plane, made[0], "Degraded", "False", "Healthy")
 
                 await agent.say(away(agent.word, "quota-store", "Unreachable"))
@@ -120,6 +122,44 @@ def test_a_store_that_is_away_degrades_the_tenant(control_plane: ControlPlane) -
                     return sorted(turns) == ["Healthy", "QuotaStoreUnreachable"]
 
                 await eventually(told)
+
+    asyncio.run(run())
+
+
+def test_a_restart_of_the_operator_ends_no_outage(control_plane: ControlPlane) -> None:
+    """Until the agents are back the Tenant says what it said; nobody is told of an end."""
+
+    async def run() -> None:
+        plane = control_plane
+        await asyncio.to_thread(ensure_namespace, plane, "outlasting-prod")
+        made = resources("outlasting")
+        agent = Agent(plane, "outlasting-prod", "gateway-1").make()
+        async with operating(plane) as operator:
+            await asyncio.to_thread(apply_all, plane, made)
+            async with background(agent.serve(operator), ends=grpc.StatusCode.CANCELLED):
+
+                async def received() -> bool:
+                    return bool(agent.received)
+
+                await eventually(received)
+                await asyncio.to_thread(agent.ready)
+                await until_says(plane, made[0], "Programmed", "True", "Programmed")
+                await agent.say(away(agent.word, "quota-store", "Unreachable"))
+                await until_says(plane, made[0], "Degraded", "True", "QuotaStoreUnreachable")
+        before = await asyncio.to_thread(plane.request, "GET", path_of(made[0]))
+        generation = before["metadata"]["generation"]
+        async with operating(plane):
+            # It looks at this tenant, and says so.
+            changed = {**made[0], "spec": {**made[0]["spec"], "limits": {"tokensPerMinute": 7}}}
+            await asyncio.to_thread(apply_all, plane, [changed])
+
+            async def looked() -> bool:
+                found = await asyncio.to_thread(plane.request, "GET", path_of(made[0]))
+                return bool(found["status"]["observedGeneration"] > generation)
+
+            await eventually(looked)
+            after = await asyncio.to_thread(plane.request, "GET", path_of(made[0]))
+            assert conditions(after)["Degraded"] == conditions(before)["Degraded"]
 
     asyncio.run(run())
 
