@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -16,12 +17,12 @@ from bench.faults.world import WorldError
 
 
 def free_port() -> int:
-    """The first of two consecutive ports that nothing listens on."""
-    for port in range(20_000 + os.getpid() % 10_000, 60_000, 2):
-        with socket.socket() as one, socket.socket() as two:
+    """The first of five consecutive ports that nothing listens on."""
+    for port in range(20_000 + os.getpid() % 10_000, 60_000, 5):
+        with contextlib.ExitStack() as stack:
             try:
-                one.bind(("127.0.0.1", port))
-                two.bind(("127.0.0.1", port + 1))
+                for number in range(port, port + 5):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
             except OSError:
                 continue
             return port
@@ -36,6 +37,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50, help="calls a second")
     parser.add_argument("--at-once", type=int, default=48)
     parser.add_argument("--every", type=int, default=300, help="calls between two faults")
+    parser.add_argument(
+        "--shared", action="store_true", help="two gateways that count together in a Redis"
+    )
     parser.add_argument("--disk", default="", help="keep its data on a disk in memory: 16m (root)")
     parser.add_argument("--keep", type=Path, help="keep what the run leaves in this folder")
     parser.add_argument("--check", type=Path, help="check the evidence of an earlier run instead")
@@ -51,6 +55,7 @@ def main() -> int:
             every=said.every,
             port=free_port(),
             disk=said.disk,
+            shared=said.shared,
         )
         with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
             folder = said.keep or Path(temporary)

@@ -78,14 +78,17 @@ class Connection(asyncio.Protocol):
 class Callers:
     """Sends calls at an even pace; `begun` says how many have begun, `seen` what became of them."""
 
-    def __init__(self, port: int, tokens: Mapping[str, str], *, rate: float, at_once: int) -> None:
+    def __init__(
+        self, ports: Sequence[int], tokens: Mapping[str, str], *, rate: float, at_once: int
+    ) -> None:
+        """`ports` are the gateways', which calls go to by turns."""
         self.seen: list[Seen] = []
         self.begun = 0
-        self._port = port
+        self._ports = ports
         self._tokens = tokens
         self._rate = rate
         self._turn = asyncio.Semaphore(at_once)
-        self._idle: list[Connection] = []
+        self._idle: dict[int, list[Connection]] = {port: [] for port in ports}
         self._away_until = 0.0
 
     async def run(self, calls: Sequence[Call]) -> None:
@@ -99,8 +102,9 @@ class Callers:
                 await self._turn.acquire()
                 self.begun += 1
                 group.create_task(self._one(call))
-        for connection in self._idle:
-            connection.transport.close()
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.transport.close()
 
     async def _one(self, call: Call) -> None:
         try:
@@ -114,7 +118,8 @@ class Callers:
     async def _make(self, call: Call) -> Seen:
         body = call.body()
         sent = time.time()
-        connection = await self._connection()
+        port = self._ports[call.number % len(self._ports)]
+        connection = await self._connection(port)
         if connection is None:
             return _seen(call, body, sent=sent, end="refused")
         answer = connection.send(self._request(call, body), leave_events=call.leave_events)
@@ -126,21 +131,21 @@ class Callers:
             if call.leave_s is None:
                 end = "broken"
         if end == "complete" and connection.headers.get("connection") != "close":
-            self._idle.append(connection)
+            self._idle[port].append(connection)
         elif call.abrupt:
             connection.transport.abort()
         else:
             connection.transport.close()
         return _seen(call, body, sent=sent, end=end, connection=connection)
 
-    async def _connection(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
+    async def _connection(self, port: int) -> Connection | None:
+        while self._idle[port]:
+            connection = self._idle[port].pop()
             if not connection.closed:
                 return connection
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                Connection, "127.0.0.1", self._port
+                Connection, "127.0.0.1", port
             )
         except OSError:
             return None

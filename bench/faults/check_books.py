@@ -112,5 +112,5 @@ def _sum(rows: list[Row], state: dict[str, Any]) -> Decimal:
 
 def _named(limit: str) -> dict[str, str]:
     """The subject that the run's resources give the Quota of this name."""
-    name = limit.partition("#")[0].removeprefix("Quota/")
+    name = limit.partition("#")[0].rpartition("/")[2]
     return {"team": name} if name in {"search", "bots"} else {}

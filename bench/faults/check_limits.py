@@ -8,11 +8,12 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
 from bench.faults.check_books import price
 from bench.faults.evidence import Evidence, LimitRule, Row, Seen
+from bench.faults.plan import FaultKind
 from bench.faults.timeline import Timeline
 from bench.faults.verdict import Verdict
 
@@ -27,6 +28,17 @@ WINDOWS: Final = {
     "budget_month": float("inf"),
 }
 CONCURRENT: Final = "concurrent_requests"
+DEATHS: Final = frozenset(
+    kind.value
+    for kind in (
+        FaultKind.KILL_AGENT,
+        FaultKind.KILL_BOTH,
+        FaultKind.KILL_ALL,
+        FaultKind.KILL_FULL,
+        FaultKind.PAUSE_AGENT,
+    )
+)
+"""A gateway that is paused for longer than its share lives is as good as dead to the others."""
 REFUSALS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota"})
 
 
@@ -128,9 +140,20 @@ def _over(rule: LimitRule, subject: tuple[str, ...], taken: list[Use], time: Tim
         start = bisect_right(admitted, at - WINDOWS.get(rule.kind, float("inf")))
         end = bisect_right(admitted, at)
         level = _least(rule, taken[start:end], at, time)
-        if level > amount:
+        if level > amount + _died_with(rule, at, time):
             found.append(f"{rule.id} {subject}: {level} of {amount} with call {use.call}")
     return found
+
+
+def _died_with(rule: LimitRule, at: float, time: Timeline) -> Decimal:
+    """By how much a limit may be passed after a gateway died with what others did not know of.
+
+    The bound of docs/shared-store.md with the most that can be left; 0 where nobody died, and where
+    one gateway counts alone.
+    """
+    if time.gateways == 1 or time.near(at, at, kinds=DEATHS, after=time.after) is None:
+        return Decimal(0)
+    return (Decimal(rule.amount) / (2 * (time.gateways + 1))).to_integral_value(ROUND_CEILING)
 
 
 def _least(rule: LimitRule, taken: list[Use], at: float, time: Timeline) -> Decimal:

@@ -105,6 +105,8 @@ class Evidence:
     """Attempts without a row at the end."""
     own_disk: bool = False
     """A full disk was full for Envoy too, whose records were lost then."""
+    gateways: int = 1
+    """How many gateways counted together."""
 
     def save(self, path: Path) -> None:
         """Keep it, so that it can be looked at and checked again."""
@@ -125,6 +127,7 @@ def load(path: Path) -> Evidence:
         usage=said["usage"],
         pending=said["pending"],
         own_disk=said.get("own_disk", False),
+        gateways=said.get("gateways", 1),
     )
 
 

@@ -13,8 +13,7 @@ from typing import Final
 
 from bench.faults.evidence import Fault
 from bench.faults.plan import FaultKind, Planned
-from bench.faults.resources import NAMESPACE
-from bench.faults.world import POLL_S, READY_S, World, WorldError, alive, until
+from bench.faults.world import POLL_S, READY_S, StoreProcess, World, WorldError, alive, until
 
 AGENT: Final = "bailiwick_sidecar"
 ENVOY: Final = "envoy"
@@ -79,22 +78,40 @@ class Injector:
     def _acts(self) -> Mapping[FaultKind, Act]:
         world = self._world
         return {
-            FaultKind.KILL_AGENT: lambda _: self._kill(AGENT),
-            FaultKind.KILL_ENVOY: lambda _: self._kill(ENVOY),
-            FaultKind.KILL_BOTH: lambda _: self._kill(ENVOY, AGENT),
+            FaultKind.KILL_AGENT: lambda fault: self._kill(fault, AGENT),
+            FaultKind.KILL_ENVOY: lambda fault: self._kill(fault, ENVOY),
+            FaultKind.KILL_BOTH: lambda fault: self._kill(fault, ENVOY, AGENT),
             FaultKind.KILL_ALL: lambda _: self._kill_all(),
             FaultKind.KILL_PROVIDER: self._kill_provider,
-            FaultKind.PAUSE_AGENT: lambda fault: self._pause(world.pid(AGENT), fault),
-            FaultKind.PAUSE_ENVOY: lambda fault: self._pause(world.pid(ENVOY), fault),
+            FaultKind.PAUSE_AGENT: lambda fault: self._pause(
+                world.pid(AGENT, self._at(fault)), fault
+            ),
+            FaultKind.PAUSE_ENVOY: lambda fault: self._pause(
+                world.pid(ENVOY, self._at(fault)), fault
+            ),
             FaultKind.PAUSE_PROVIDER: lambda fault: self._pause(
                 world.providers[fault.target].process.pid, fault
             ),
             FaultKind.FILL_DISK: self._fill,
             FaultKind.KILL_FULL: self._kill_full,
             FaultKind.LOCK_LEDGER: self._lock,
+            FaultKind.KILL_STORE: self._kill_store,
+            FaultKind.PAUSE_STORE: lambda fault: self._pause(self._store.process.pid, fault),
+            FaultKind.EMPTY_STORE: lambda _: self._store.forget(),
             FaultKind.CLOCK_AHEAD: lambda _: self._set_clock(STEP_S),
             FaultKind.CLOCK_BACK: lambda _: self._set_clock(0),
         }
+
+    @property
+    def _store(self) -> StoreProcess:
+        store = self._world.store
+        if store is None:
+            raise WorldError("one gateway has no store that it shares: use --shared")
+        return store
+
+    def _at(self, fault: Planned) -> int:
+        """The gateway that it befalls."""
+        return int(fault.target or 0) % len(self._world.namespaces)
 
     async def _serves(self) -> None:
         end = time.monotonic() + READY_S
@@ -103,16 +120,16 @@ class Injector:
                 raise WorldError(f"the gateway did not serve again within {READY_S:.0f} s")
             await asyncio.sleep(POLL_S)
 
-    async def _kill(self, *words: str) -> None:
-        pids = [await self._running(word) for word in words]
+    async def _kill(self, fault: Planned, *words: str) -> None:
+        pids = [await self._running(word, self._at(fault)) for word in words]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         for pid in pids:
             await until(f"process {pid} gone", lambda pid=pid: not alive(pid))  # type: ignore[misc]
 
-    async def _running(self, word: str) -> int:
-        await until(f"{word} runs", lambda: self._world.pid(word) > 0)
-        return self._world.pid(word)
+    async def _running(self, word: str, gateway: int) -> int:
+        await until(f"{word} runs", lambda: self._world.pid(word, gateway) > 0)
+        return self._world.pid(word, gateway)
 
     async def _kill_all(self) -> None:
         self._world.kill_up()
@@ -124,6 +141,11 @@ class Injector:
         await asyncio.sleep(fault.amount)
         provider.start()
 
+    async def _kill_store(self, fault: Planned) -> None:
+        self._store.kill()
+        await asyncio.sleep(fault.amount)
+        self._store.start()
+
     async def _set_clock(self, ahead: float) -> None:
         self._world.clock.write_text(str(ahead))
 
@@ -133,18 +155,18 @@ class Injector:
         os.kill(pid, signal.SIGCONT)
 
     async def _fill(self, fault: Planned) -> None:
-        async with self._full():
+        async with self._full(self._at(fault)):
             await asyncio.sleep(fault.amount)
 
     async def _kill_full(self, fault: Planned) -> None:
         """What it could not write dies with it."""
-        async with self._full():
+        async with self._full(self._at(fault)):
             await asyncio.sleep(fault.amount / 2)
-            await self._kill(AGENT)
+            await self._kill(fault, AGENT)
             await asyncio.sleep(fault.amount / 2)
 
     @contextlib.asynccontextmanager
-    async def _full(self) -> AsyncIterator[None]:
+    async def _full(self, gateway: int) -> AsyncIterator[None]:
         """For a while nothing more can be written.
 
         On a file system of its own nobody has room; elsewhere no file of the agent grows past
@@ -158,8 +180,10 @@ class Injector:
             finally:
                 filler.unlink()
             return
-        pid = await self._running(AGENT)
-        sizes = [segment.stat().st_size for segment in self._world.journal.glob("*.journal")]
+        pid = await self._running(AGENT, gateway)
+        sizes = [
+            segment.stat().st_size for segment in self._world.journal(gateway).glob("*.journal")
+        ]
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (max(sizes, default=0) + ROOM, before[1]))
         try:
@@ -170,7 +194,9 @@ class Injector:
 
     async def _lock(self, fault: Planned) -> None:
         """For a while somebody else has the database to himself."""
-        database = self._world.data / "state" / NAMESPACE / "ledger.db"
+        database = (
+            self._world.data / "state" / self._world.namespaces[self._at(fault)] / "ledger.db"
+        )
         with contextlib.closing(sqlite3.connect(database, timeout=5)) as held:
             held.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(fault.amount)

@@ -154,16 +154,24 @@ class FaultKind(Enum):
     FILL_DISK = "disk full"
     KILL_FULL = "kill agent while its disk is full"
     LOCK_LEDGER = "ledger locked"
+    KILL_STORE = "kill shared store, which returns empty"
+    PAUSE_STORE = "pause shared store"
+    EMPTY_STORE = "empty shared store"
     CLOCK_AHEAD = "clock ahead"
     CLOCK_BACK = "clock back"
 
 
+STORE: Final = frozenset({FaultKind.KILL_STORE, FaultKind.PAUSE_STORE, FaultKind.EMPTY_STORE})
+"""Only where gateways share one."""
 CLOCKS: Final = (FaultKind.CLOCK_AHEAD, FaultKind.CLOCK_BACK)
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A fault that begins when so many calls have begun. `amount` is in seconds."""
+    """A fault that begins when so many calls have begun. `amount` is in seconds.
+
+    `target` names a provider, or is the number of a gateway (modulo how many there are).
+    """
 
     at_call: int
     kind: FaultKind
@@ -171,7 +179,7 @@ class Planned:
     amount: float
 
 
-def faults(seed: int, count: int, *, every: int) -> list[Planned]:
+def faults(seed: int, count: int, *, every: int, shared: bool = False) -> list[Planned]:
     """The faults of a run: each kind in turn, in an order of the seed, one in `every` calls.
 
     Clocks go last, since what was counted before can't be told from outside for a minute after.
@@ -181,7 +189,9 @@ def faults(seed: int, count: int, *, every: int) -> list[Planned]:
     clocks = min(len(CLOCKS), len(places) // 6)
     kinds: list[FaultKind] = []
     while len(kinds) < len(places) - clocks:
-        round_ = [kind for kind in FaultKind if kind not in CLOCKS]
+        round_ = [
+            kind for kind in FaultKind if kind not in CLOCKS and (shared or kind not in STORE)
+        ]
         chooser.shuffle(round_)
         kinds += round_
     kinds = [*kinds[: len(places) - clocks], *CLOCKS[:clocks]]
@@ -189,7 +199,7 @@ def faults(seed: int, count: int, *, every: int) -> list[Planned]:
         Planned(
             at_call=place + chooser.randint(0, every // 4),
             kind=kind,
-            target=chooser.choice("ab") if "provider" in kind.value else "",
+            target=chooser.choice("ab" if "provider" in kind.value else "01" if shared else [""]),
             amount=round(chooser.uniform(0.5, 2.0), 2),
         )
         for place, kind in zip(places, kinds, strict=True)

@@ -1,6 +1,6 @@
 """The tenant that a run serves: limits that refuse some calls, two providers, three routes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bench.faults.plan import TEAMS
@@ -8,22 +8,46 @@ from bench.faults.plan import TEAMS
 API: Final = "bailiwick.dev/v1alpha1"
 TENANT: Final = "acme"
 NAMESPACE: Final = "acme-prod"
+TOGETHER: Final = (NAMESPACE, "acme-night")
+"""Namespaces of a run whose gateways count together."""
 INPUT_PER_MILLION: Final = 1
 OUTPUT_PER_MILLION: Final = 2
 
 
-def documents(ports: Mapping[str, int], *, count: int) -> list[dict[str, Any]]:
+def documents(
+    ports: Mapping[str, int], *, count: int, namespaces: Sequence[str] = (NAMESPACE,)
+) -> list[dict[str, Any]]:
     """The resources, for providers on these ports and so many calls.
 
-    The bots' budget is spent about half way through.
+    The bots' budget is spent about half way through. One namespace has its limits in
+    Quotas; several share theirs, which are the Tenant's.
     """
+    found = [
+        _one("ClusterModelProvider", name, spec=_provider(port)) for name, port in ports.items()
+    ]
+    for namespace in namespaces:
+        found += [
+            _route("both", namespace, _backend("a"), _backend("b", priority=1)),
+            _route("only-a", namespace, _backend("a")),
+            _route("only-b", namespace, _backend("b")),
+        ]
+    rules = _rules(count)
+    shared = len(namespaces) > 1
+    if not shared:
+        found += [
+            _one("Quota", rule["name"], spec=_without(rule, "name"), namespace=NAMESPACE)
+            for rule in rules
+        ]
+    tenant = _tenant(namespaces) | ({"defaults": rules} if shared else {})
+    return [_one("Tenant", TENANT, spec=tenant), *found]
+
+
+def _rules(count: int) -> list[dict[str, Any]]:
+    def rule(name: str, subject: dict[str, Any], **limits: object) -> dict[str, Any]:
+        return {"name": name, "subject": subject, "limits": limits}
+
     return [
-        _one("Tenant", TENANT, spec=_tenant()),
-        *(_one("ClusterModelProvider", name, spec=_provider(port)) for name, port in ports.items()),
-        _route("both", _backend("a"), _backend("b", priority=1)),
-        _route("only-a", _backend("a")),
-        _route("only-b", _backend("b")),
-        _quota(
+        rule(
             "each-user",
             {"each": ["User"]},
             requestsPerSecond=8,
@@ -33,16 +57,18 @@ def documents(ports: Mapping[str, int], *, count: int) -> list[dict[str, Any]]:
             tokensPerMonth=10**9,
         ),
         # Smaller than what its users may have together, so that callers meet each other's use.
-        _quota("search", {"team": "search"}, tokensPerMinute=110000, concurrentRequests=6),
-        _quota(
-            "bots", {"team": "bots"}, budgets=[{"period": "Day", "amount": f"{count * 5e-5:f}"}]
-        ),
+        rule("search", {"team": "search"}, tokensPerMinute=110000, concurrentRequests=6),
+        rule("bots", {"team": "bots"}, budgets=[{"period": "Day", "amount": f"{count * 5e-5:f}"}]),
     ]
 
 
-def _tenant() -> dict[str, Any]:
+def _without(of: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in of.items() if key != name}
+
+
+def _tenant(namespaces: Sequence[str]) -> dict[str, Any]:
     return {
-        "namespaces": [{"name": NAMESPACE}],
+        "namespaces": [{"name": namespace} for namespace in namespaces],
         "currency": "USD",
         "timeZone": "UTC",
         "teams": [
@@ -77,7 +103,7 @@ def _backend(provider: str, **more: object) -> dict[str, Any]:
     return {"name": provider, "provider": reference, "model": "m", **more}
 
 
-def _route(name: str, *backends: dict[str, Any]) -> dict[str, Any]:
+def _route(name: str, namespace: str, *backends: dict[str, Any]) -> dict[str, Any]:
     when = ["ConnectFailure", "FirstByteTimeout", "RateLimited", "ServerError"]
     spec: dict[str, Any] = {
         "backends": list(backends),
@@ -85,11 +111,7 @@ def _route(name: str, *backends: dict[str, Any]) -> dict[str, Any]:
     }
     if len(backends) > 1:
         spec["fallback"] = {"when": when, "maxAttempts": len(backends)}
-    return _one("ModelRoute", name, spec=spec, namespace=NAMESPACE)
-
-
-def _quota(name: str, subject: dict[str, Any], **limits: object) -> dict[str, Any]:
-    return _one("Quota", name, spec={"subject": subject, "limits": limits}, namespace=NAMESPACE)
+    return _one("ModelRoute", name, spec=spec, namespace=namespace)
 
 
 def _one(kind: str, name: str, *, spec: dict[str, Any], namespace: str = "") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bench.faults.evidence import Evidence, attempts_of
 from bench.faults.http import get
 from bench.faults.injector import Injector
 from bench.faults.plan import calls, faults
+from bench.faults.resources import NAMESPACE, TOGETHER
 from bench.faults.world import World, WorldError
 
 KEEP_S: Final = 0.02
@@ -31,6 +32,8 @@ class Options:
     at_once: int
     every: int
     port: int
+    shared: bool = False
+    """Two gateways count together in a Redis, which is killed, paused and emptied too."""
     disk: str = ""
     """Size of a disk in memory for the data directory, such as `16m`; empty: where it is."""
 
@@ -41,15 +44,16 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
     Raises:
         WorldError: the run itself failed.
     """
-    world = World(folder, port=options.port, metrics=options.port + 1, count=options.count)
+    namespaces = TOGETHER if options.shared else (NAMESPACE,)
+    world = World(folder, port=options.port, count=options.count, namespaces=namespaces)
     try:
         if options.disk:
             world.mount(options.disk)
         world.start()
         await _ready(world)
-        callers = Callers(options.port, world.tokens(), rate=options.rate, at_once=options.at_once)
+        callers = Callers(world.ports, world.tokens(), rate=options.rate, at_once=options.at_once)
         injector = Injector(world, progress=lambda: callers.begun, apart=options.every // 2)
-        planned = faults(options.seed, options.count, every=options.every)
+        planned = faults(options.seed, options.count, every=options.every, shared=options.shared)
         say(f"{options.count} calls at {options.rate:g}/s, {len(planned)} faults …")
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(_keep(world))
@@ -63,7 +67,7 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
             say("Waiting for the last rows …")
             pending = await _quiet(world)
             usage = [
-                json.loads((await get(options.port, "/v1/usage", token=token))[1])
+                json.loads((await get(world.ports[0], "/v1/usage", token=token))[1])
                 for token in world.tokens().values()
             ]
             world.keep_journal()
@@ -85,6 +89,7 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
             usage=usage,
             pending=pending,
             own_disk=world.own_disk,
+            gateways=len(namespaces),
         )
     finally:
         await asyncio.to_thread(world.stop)
@@ -120,13 +125,16 @@ async def _quiet(world: World) -> int:
     end = time.monotonic() + QUIET_S
     left = -1
     while time.monotonic() < end and left != 0:
-        _, text = await get(world.metrics, "/metrics")
-        figures = dict(
-            line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#")
-        )
-        waiting = float(figures.get("bailiwick_ledger_waiting_rows", 1))
-        left = int(float(figures.get("bailiwick_attempts_in_flight", -1)))
-        if left == 0 and waiting:
-            left = -1
+        left = 0
+        for port in world.metrics:
+            _, text = await get(port, "/metrics")
+            figures = dict(
+                line.rsplit(" ", 1)
+                for line in text.decode().splitlines()
+                if not line.startswith("#")
+            )
+            waiting = float(figures.get("bailiwick_ledger_waiting_rows", 1))
+            flying = int(float(figures.get("bailiwick_attempts_in_flight", -1)))
+            left = -1 if left < 0 or flying < 0 or (not flying and waiting) else left + flying
         await asyncio.sleep(0.2)
     return left

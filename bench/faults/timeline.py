@@ -14,6 +14,10 @@ LAG_S: Final = 0.05
 AFTER_S: Final = 1.5
 """How long after a fault its last effects may be felt: what the gateway tries again it tries each
 second."""
+SHARED_LAG_S: Final = 0.4
+"""Where gateways count together: each reports several times a second."""
+SHARED_AFTER_S: Final = 5.0
+"""A store that lost something waits until everybody has told it what it used."""
 MINUTE_S: Final = 60.0
 
 ENVOY_DIES: Final = frozenset(
@@ -42,6 +46,10 @@ class Timeline:
 
     def __init__(self, evidence: Evidence) -> None:
         self.faults = evidence.faults
+        self.gateways = evidence.gateways
+        shared = evidence.gateways > 1
+        self.lag = SHARED_LAG_S if shared else LAG_S
+        self.after = SHARED_AFTER_S if shared else AFTER_S
         self.seen = {seen.call: seen for seen in evidence.seen}
         self._of_id = {seen.request_id: seen for seen in evidence.seen if seen.request_id}
 
@@ -55,10 +63,16 @@ class Timeline:
         return self._of_id.get(stream_id)
 
     def near(
-        self, begin: float, end: float, *, kinds: Iterable[str] = (), after: float = AFTER_S
+        self,
+        begin: float,
+        end: float,
+        *,
+        kinds: Iterable[str] = (),
+        after: float | None = None,
     ) -> Fault | None:
         """A fault that was felt between the two moments."""
         wanted = frozenset(kinds)
+        after = self.after if after is None else after
         return next(
             (
                 fault
@@ -86,10 +100,10 @@ class Timeline:
         if shift:
             # Its end is Envoy's time or the agent's: it may have been at any time.
             return Times(admitted - shift, admitted - shift, float("inf"))
-        last = ended + LAG_S
-        fault = self.near(ended, ended, after=LAG_S)
+        last = ended + self.lag
+        fault = self.near(ended, ended, after=self.lag)
         if fault is not None:
-            last = max(last, fault.recovered + AFTER_S)
+            last = max(last, fault.recovered + self.after)
         # What never left may have been given back at once.
         return Times(admitted, admitted if row["state"] == "void" else ended, last)
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from bench.faults.resources import NAMESPACE, TENANT, documents
 
 from bailiwick_cli.datadir import existing
 from bailiwick_cli.issuer import signing_key, user_claims
-from bailiwick_cli.resources import check
+from bailiwick_cli.resources import check, local_store
 from bailiwick_contract.v1.tenant_config_pb2 import Dimension, Limit
 from bailiwick_sidecar.accounting import lines
 from bailiwick_sidecar.accounting.model import Intent
@@ -88,25 +88,70 @@ class ProviderProcess:
         return found
 
 
-class World:
-    """One gateway and two providers in a folder."""
+class StoreProcess:
+    """A Redis on a port of its own that keeps nothing on disk: it returns empty."""
 
-    def __init__(self, folder: Path, *, port: int, metrics: int, count: int) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder = folder
+        self.port = port
+        self.start()
+
+    @property
+    def address(self) -> str:
+        """As `up` is told it."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """It listens."""
+        with (self._folder / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    _tool("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
+                    "--save", "", "--appendonly", "no", "--dir", str(self._folder),
+                ],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        """It is gone, with all that it held."""
+        self.process.kill()
+        self.process.wait()
+
+    async def forget(self) -> None:
+        """It lives on, and holds nothing."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(b"FLUSHALL\r\n")
+        await reader.readline()
+        writer.close()
+
+
+class World:
+    """Gateways of one tenant and two providers in a folder; with several, the store they share."""
+
+    def __init__(
+        self, folder: Path, *, port: int, count: int, namespaces: Sequence[str] = (NAMESPACE,)
+    ) -> None:
+        """Gateways listen on the ports from `port` on, their metrics on those behind."""
         self.folder = folder
-        self.port, self.metrics = port, metrics
+        self.namespaces = tuple(namespaces)
+        size = len(self.namespaces)
+        self.ports = tuple(range(port, port + size))
+        self.metrics = tuple(range(port + size, port + 2 * size))
+        self.store = StoreProcess(folder, port + 2 * size) if size > 1 else None
         self.data = folder / "data"
         self.clock = folder / "clock"
         self.clock.write_text("0")
         self.providers = {name: ProviderProcess(name, folder) for name in "ab"}
         self.resources = folder / "resources.yaml"
         ports = {name: provider.port for name, provider in self.providers.items()}
-        self.resources.write_text(yaml.safe_dump_all(documents(ports, count=count)))
+        self.resources.write_text(
+            yaml.safe_dump_all(documents(ports, count=count, namespaces=namespaces))
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def journal(self) -> Path:
-        """Where the agent keeps its journal."""
-        return self.data / "state" / NAMESPACE / "journal"
+    def journal(self, gateway: int) -> Path:
+        """Where this gateway's agent keeps its journal."""
+        return self.data / "state" / self.namespaces[gateway] / "journal"
 
     @property
     def kept(self) -> Path:
@@ -145,7 +190,8 @@ class World:
             self.process = subprocess.Popen(
                 [
                     BIN / "bailiwick", "up", "-f", self.resources, "--data-dir", self.data,
-                    "--port", str(self.port), "--metrics-port", str(self.metrics),
+                    "--port", str(self.ports[0]), "--metrics-port", str(self.metrics[0]),
+                    *(["--quota-store", self.store.address] if self.store else []),
                 ],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment,
             )  # fmt: skip
@@ -161,6 +207,8 @@ class World:
                 self.process.wait()
         for provider in self.providers.values():
             provider.kill()
+        if self.store is not None:
+            self.store.kill()
 
     def unmount(self) -> None:
         """The disk in memory is gone, with all that was on it."""
@@ -171,30 +219,41 @@ class World:
     def kill_up(self) -> None:
         """The command and all below it die at once, as in a container that is killed."""
         assert self.process is not None
-        below = [pid for pid in map(self.pid, ("envoy", "bailiwick_sidecar")) if pid]
+        below = [
+            pid
+            for gateway in range(len(self.namespaces))
+            for word in ("envoy", "bailiwick_sidecar")
+            if (pid := self.pid(word, gateway))
+        ]
         self.process.kill()
         self.process.wait()
         for pid in below:
             while alive(pid):
                 time.sleep(POLL_S)
 
-    def pid(self, word: str) -> int:
-        """The process below `up` with this word in its command line; 0 where there is none."""
+    def pid(self, word: str, gateway: int) -> int:
+        """The gateway's process with this word in its command line; 0 where there is none."""
         assert self.process is not None
         for pid in _children(self.process.pid):
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 # Between fork and exec a child still looks like its launcher.
-                if b"leash.py" not in b" ".join(command) and any(
+                if b"leash.py" in b" ".join(command) or not any(
                     word in part.decode(errors="replace") for part in command[:3]
                 ):
+                    continue
+                # Agent and Envoy work in their gateway's own folder.
+                if self.namespaces[gateway] in Path(f"/proc/{pid}/cwd").readlink().parts:
                     return pid
         return 0
 
     async def ready(self) -> bool:
-        """True where a call would be admitted."""
-        status, _ = await get(self.port, "/readyz", timeout=1)
-        return status == 200
+        """True where a call would be admitted, at every gateway."""
+        for port in self.ports:
+            status, _ = await get(port, "/readyz", timeout=1)
+            if status != 200:
+                return False
+        return True
 
     def tokens(self) -> dict[str, str]:
         """A development token for each user."""
@@ -217,7 +276,8 @@ class World:
 
     def rules(self) -> list[LimitRule]:
         """The limits as compiled."""
-        config = check([self.resources]).configs[NAMESPACE]
+        store = local_store(self.store.address) if self.store else None
+        config = check([self.resources], quota_store=store).configs[NAMESPACE]
         return [
             LimitRule(
                 id=limit.id,
@@ -235,9 +295,10 @@ class World:
 
     def keep_journal(self) -> None:
         """Every segment that there is now stays readable, also once it is deleted."""
-        for segment in self.journal.glob("*.journal"):
-            with contextlib.suppress(FileExistsError, FileNotFoundError):
-                (self.kept / segment.name).hardlink_to(segment)
+        for gateway, namespace in enumerate(self.namespaces):
+            for segment in self.journal(gateway).glob("*.journal"):
+                with contextlib.suppress(FileExistsError, FileNotFoundError):
+                    (self.kept / f"{namespace}-{segment.name}").hardlink_to(segment)
 
     def journalled(self) -> list[Intended]:
         """What all segments say together."""
@@ -268,7 +329,7 @@ class World:
 def _tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise WorldError(f"{name} is not there: --disk needs it")
+        raise WorldError(f"{name} is not there: --disk and --shared need it")
     return found
 
 
