@@ -74,7 +74,7 @@ class Books:
         self.released: list[AttemptKey] = []
 
     async def reserve(self, reservation: Reservation, now: int) -> Grant:
-        return Grant(tightest=())
+        return Grant(tightest=(), at=now)
 
     async def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
         self.posted.append((key, actual))
@@ -88,6 +88,9 @@ class Books:
 
     async def states(self, caller: Caller, now: int) -> tuple[LimitState, ...]:
         return ()
+
+    async def hear(self, caller: Caller, now: int) -> None:
+        pass
 
     async def restore(self, entries: Any) -> None:
         self.restored.extend(entries)

@@ -23,9 +23,11 @@ from admission.acme import (
 
 from bailiwick_contract.v1.tenant_config_pb2 import Route
 from bailiwick_sidecar.admission.answer import Answer, Request
+from bailiwick_sidecar.admission.reserve import Reserver
 from bailiwick_sidecar.admission.tables import Tables, live, tables
 from bailiwick_sidecar.names import backend_code, route_code
-from bailiwick_sidecar.quota.model import Amounts
+from bailiwick_sidecar.quota.memory import MemoryStore
+from bailiwick_sidecar.quota.model import Amounts, Denial, Grant, Reservation
 
 A, B = backend_code("fast", "a"), backend_code("fast", "b")
 SUPPORT = claims(team_id="support", ctx=None)
@@ -211,6 +213,22 @@ def test_the_intent_names_the_moment_at_which_the_counters_took_it() -> None:
 
     assert [answer.status for answer in asyncio.run(calls())] == [200, 200]
     assert [intent.admitted_at for intent in admission.accounts.intents] == [NOW, NOW + 1_000]
+
+
+def test_the_intent_names_the_moment_at_which_a_shared_store_granted_it() -> None:
+    """Counters that ask others take their time: the books say when they granted it."""
+    admission = with_limits(limit("Quota/t#rps", "REQUESTS_PER_SECOND", 1))
+
+    class Slow(MemoryStore):
+        async def reserve(self, reservation: Reservation, now: int) -> Grant | Denial:
+            admission.now += 700
+            return await super().reserve(reservation, admission.now)
+
+    admission.gate.reserver = Reserver(
+        store=Slow(admission.engine), accounts=admission.accounts, clock=lambda: admission.now
+    )
+    assert asyncio.run(admission.admit("s-1")).status == 200
+    assert [intent.admitted_at for intent in admission.accounts.intents] == [NOW + 700]
 
 
 def test_an_unwritable_journal_refuses_and_keeps_nothing() -> None:

@@ -55,7 +55,7 @@ def sharing() -> SharedStore:
     replica = Replica(6379, "r", [CompiledLimit("Tenant/t#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)])
     lessee = replica.store.lessee
     message, _ = lessee.prepare([Reservation(("s", 1), CALLER, Amounts(1, 1), NOW)], NOW)
-    standing = Standing(used=0, extra=2, hungry=False, others_hold=False, freed=0)
+    standing = Standing(used=0, extra=2, hungry=False, held=0, freed=0)
     answers = [Answer(granted=True)]
     lessee.apply(
         message,

@@ -82,7 +82,7 @@ class Store:
             extra = min(room.wanted, max(0, left) // 2) if self.complete else 0
             if extra:
                 self.hold(who, extra, now)
-            standings.append(Standing(seen, extra, hungry=False, others_hold=False, freed=0))
+            standings.append(Standing(seen, extra, hungry=False, held=0, freed=0))
         return Reply(
             wall=now, at=now, epoch=self.epoch, last=last, live=REPLICAS,
             waiting=not self.complete, heard=now, standings=standings, answers=answers,

@@ -121,8 +121,6 @@ class Reserver:
         if isinstance(answer, Denial) and answer.retry_after is not None:
             # What would make it fit may stand in a record that Envoy has not flushed yet.
             await self._accounts.caught_up()
-            # The books name the moment at which the counters took it, so that a restart, which
-            # knows the books alone, puts it back there.
             intent = wanted.intent(self._clock())
             answer = await self._ask(_reservation(intent, predecessor), intent.admitted_at)
         if isinstance(answer, Denial):
@@ -130,6 +128,9 @@ class Reserver:
             raise RefusedError(
                 denied(answer, amounts=_amounts(intent), currency=tables.currency, now=now)
             )
+        # The books name the moment at which the counters took it, which may be a while after it was
+        # asked for: a restart, which knows the books alone, puts it back there.
+        intent = msgspec.structs.replace(intent, admitted_at=answer.at)
         try:
             await self._accounts.open(intent)
         except JournalUnwritableError as error:

@@ -20,6 +20,7 @@ async def usage(gate: Gate, request: Request) -> Answer:
     caller = Caller(who.team, who.project, who.user, route="", tier="")
     # A call that ended a moment ago would still count as under way.
     await gate.accounts.caught_up()
+    await gate.store.hear(caller, gate.clock())
     states = await gate.store.states(caller, gate.clock())
     caller_facts = {
         "tenant": tables.tenant,

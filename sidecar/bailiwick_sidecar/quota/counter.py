@@ -62,10 +62,14 @@ class Counter(ABC):
     def load(self, data: Any) -> None:
         """Count what `dump` gave."""
 
-    def state(self, moment: Moment) -> LimitState:
-        """The counter as a caller may see it."""
+    def spent(self, moment: Moment) -> int:
+        """`used`, without what is only held and may be given back."""
+        return self.used(moment)
+
+    def state(self, moment: Moment, used: int | None = None) -> LimitState:
+        """The counter as a caller may see it; `used` where that is not what counts."""
         limit = self.limit
-        used = self.used(moment)
+        used = self.used(moment) if used is None else used
         return LimitState(
             limit.id,
             limit.kind,

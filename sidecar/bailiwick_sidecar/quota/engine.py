@@ -120,7 +120,7 @@ class Engine:
         if isinstance(found, Plan):
             if reservation.key not in self._open:
                 self._take(reservation, found, self._moment.slots)
-            return Grant(self._tightest(found))
+            return Grant(self._tightest(found), self._moment.wall)
         return found
 
     def look(self, reservation: Reservation, now: int) -> "Plan | Denial | Refusing":
@@ -157,7 +157,7 @@ class Engine:
         if reservation.key not in self._open:
             plan = self._plans.find(reservation.caller, moment, force=True)
             self._take(reservation, plan, moment.slots)
-        return Grant(self._tightest(self._open[reservation.key].plan))
+        return Grant(self._tightest(self._open[reservation.key].plan), moment.wall)
 
     def settle(self, key: AttemptKey, actual: Amounts, now: int) -> int:
         """Replace what was reserved by what was used, where and when it was admitted.
@@ -206,13 +206,23 @@ class Engine:
         user is nobody's, and shows nobody else's counters.
         """
         moment = self._tick(now)
-        return tuple(counter.state(moment) for counter in self._seen_by(caller))
+        return tuple(c.state(moment, c.spent(moment)) for c in self._seen_by(caller))
+
+    def meet(self, caller: Caller, now: int) -> tuple[Counter, ...]:
+        """This caller's counters; those that nothing was taken from yet are there from now on."""
+        self._tick(now)
+        store = self._store
+        for limit, values in self.limits.applied_to_sender(caller):
+            known = not all(value for _, value in values) or store.get(limit, values) is not None
+            if not known and not (values and store.lacks(1)):
+                store.add(limit, values)
+        return tuple(self._seen_by(caller))
 
     def all_states(self, now: int) -> Iterator[LimitState]:
         """Every counter there is, for metrics; as many as limits and subjects."""
         moment = self._tick(now)
         by_id = self.limits.by_id
-        return (c.state(moment) for c in tuple(self._store) if c.limit.id in by_id)
+        return (c.state(moment, c.spent(moment)) for c in tuple(self._store) if c.limit.id in by_id)
 
     def reload(self, limits: CompiledLimits, time_zone: str | None = None) -> None:
         """Go on under other limits, at once.

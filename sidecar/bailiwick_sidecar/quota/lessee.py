@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from bailiwick_sidecar.quota.counter import Counter
 from bailiwick_sidecar.quota.engine import Engine, Refusing
-from bailiwick_sidecar.quota.model import Denial, Grant, LimitKind, Reservation
+from bailiwick_sidecar.quota.model import Caller, Denial, Grant, LimitKind, Reservation
 from bailiwick_sidecar.quota.plans import Plan
 from bailiwick_sidecar.quota.shared import (
     Alone,
@@ -74,15 +74,15 @@ class Message:
 class Standing(NamedTuple):
     """The store on one counter.
 
-    `used` is all that is used or held, without what this replica holds; `extra` what it may hold
-    from now on beside what it asked for. `hungry`: somebody was refused lately; `freed` is when
-    somebody last gave something back while that was so.
+    `used` is all that is used or held, without what this replica holds; of it, others hold `held`.
+    `extra` is what it may hold beside what it asked for. `hungry`: somebody was refused lately;
+    `freed` is when somebody last gave something back while that was so.
     """
 
     used: int
     extra: int
     hungry: bool
-    others_hold: bool
+    held: int
     freed: int
 
 
@@ -202,6 +202,14 @@ class Lessee:
         for counter in self._shared():
             counter.retell()
 
+    def listen(self, caller: Caller, now: int) -> None:
+        """Have the next message ask how this caller's counters stand."""
+        for counter in self.engine.meet(caller, now):
+            if isinstance(counter, SharedWindow | SharedCalendar | SharedLeases):
+                if not counter.share.held:  # stays until the answer is there
+                    counter.share.until = self.engine.moment.at + SHARE_MS
+                counter.tell()
+
     @property
     def behind(self) -> bool:
         """True where more news waits than one message takes."""
@@ -256,8 +264,9 @@ class Lessee:
                     message.counters[place].counter.share.promised += amount
         for news, standing in zip(message.counters, reply.standings, strict=True):
             share = news.counter.share
-            share.heard = at
+            share.asked, share.heard = False, at
             share.others = max(0, standing.used - news.own)
+            share.others_hold = min(standing.held, share.others)
             share.others_until = self._counts_until(news.counter, at)
             if news.asked:
                 share.given(standing.extra, message.sent_at + SHARE_MS)
@@ -284,6 +293,7 @@ class Lessee:
     def lost(self, message: Message) -> None:
         """No reply came: say it all again, since nobody knows whether it was heard."""
         for news in message.counters:
+            news.counter.share.asked = False
             news.counter.share.drop()
             news.counter.retell()
 
@@ -343,6 +353,7 @@ class Lessee:
         place = places.get(counter)
         if place is None:
             counter.share.drop()
+            counter.share.asked = True
             place = self._add(message, places, counter)
         return place
 
@@ -382,7 +393,7 @@ class Lessee:
             counter, standing = message.counters[place].counter, reply.standings[place]
             counter.share.waits = room_at if room_at >= 0 else None
             refusing.append((counter, amounts[place]))
-            held = held and standing.others_hold
+            held = held and standing.held > 0
             freed = min(freed, standing.freed)
             near = isinstance(counter, SharedWindow) and 0 <= room_at - reply.wall <= SOON_MS
             soon = max(soon, room_at) if near and soon is not None else None

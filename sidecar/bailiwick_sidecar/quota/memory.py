@@ -43,6 +43,9 @@ class MemoryStore:
         """Every counter that applies to this caller."""
         return self.engine.states(caller, now)
 
+    async def hear(self, caller: Caller, now: int) -> None:
+        """There are no others."""
+
     async def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:
         """Rebuild counters: (reservation, admitted at, settled amounts or None while open)."""
         self.engine.restore(entries)

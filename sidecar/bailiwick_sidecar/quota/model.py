@@ -80,13 +80,14 @@ class LimitState(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Admitted.
+    """Admitted at `at` (ms since the epoch), the moment at which the counters count it.
 
     `tightest` are, after the reservation, the enforced request limit and the enforced token limit
     that have the smallest share left, each where there is one.
     """
 
     tightest: tuple[LimitState, ...]
+    at: int
 
 
 class DenialReason(Enum):
@@ -151,6 +152,10 @@ class QuotaStore(Protocol):
         An empty route or tier stands for all of them, since a caller has neither before a
         request; an empty team, project or user is nobody's, and shows nobody else's counters.
         """
+        ...
+
+    async def hear(self, caller: Caller, now: int) -> None:
+        """Learn what others have told of this caller's counters; while they are away, nothing."""
         ...
 
     async def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:

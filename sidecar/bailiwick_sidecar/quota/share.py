@@ -15,17 +15,20 @@ MOST_HELD: Final = 1 << 10
 class Share:
     """One counter's share. Times are engine time in ms.
 
-    `others` is what all other replicas have used and hold, as last heard. `ceiling` stands in for
-    the store while it is away: use of this replica may rise to it; None while the store is there.
+    `others` is what all other replicas have used and hold, as last heard; of that, `others_hold` is
+    what they only hold. `ceiling` stands in for the store while it is away: use of this replica may
+    rise to it; None while the store is there.
     """
 
     __slots__ = (
+        "asked",
         "ceiling",
         "dirty",
         "heard",
         "held",
         "largest",
         "others",
+        "others_hold",
         "others_until",
         "promised",
         "taken",
@@ -40,6 +43,7 @@ class Share:
         """Taken since shares were last given: what sizes the next."""
         self.largest = 0
         self.others = 0
+        self.others_hold = 0
         self.others_until = 0
         """When `others` says nothing any more, such as at the end of the month."""
         self.heard = 0
@@ -49,8 +53,14 @@ class Share:
         """The store's word on when the amount that it refused would fit (wall ms)."""
         self.promised = 0
         """Granted to calls that have yet to take it."""
+        self.asked = False
+        """True while a message is under way that asks for some of it."""
         self.dirty = False
         """True while the store has not heard of the newest use."""
+
+    def rests(self, at: int) -> bool:
+        """True where nothing is held, promised, asked for or to be told."""
+        return not (self.dirty or self.asked or self.promised) and at >= self.until
 
     def mark(self) -> bool:
         """There is news for the store; true where there was none before."""
@@ -84,3 +94,7 @@ class Share:
     def others_at(self, at: int) -> int:
         """What the others have, as far as it still counts."""
         return self.others if at < self.others_until else 0
+
+    def held_by_others(self, at: int) -> int:
+        """What of that they hold and have not used, as last heard."""
+        return self.others_hold if at < self.others_until else 0

@@ -85,7 +85,7 @@ class SharedWindow(SlidingWindow):
     def adjust(self, slot: int, change: int) -> None:
         if slot in self._amounts:
             self._file(slot, change)
-            self._tell()
+            self.tell()
         super().adjust(slot, change)
 
     def fall_back(self) -> None:
@@ -98,9 +98,10 @@ class SharedWindow(SlidingWindow):
     def retell(self) -> None:
         """Have the store told everything again."""
         self.changed.update(self.buckets)
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Have the next message say how the counter stands."""
         if self.share.mark():
             self.among.news.append(self)
 
@@ -110,6 +111,9 @@ class SharedWindow(SlidingWindow):
 
     def used(self, moment: Moment) -> int:
         return super().used(moment) + self.share.others_at(moment.at)
+
+    def spent(self, moment: Moment) -> int:
+        return self.used(moment) - self.share.held_by_others(moment.at)
 
     def resets_at(self, moment: Moment) -> int:
         others = self.share.others_until - moment.shift if self.share.others else 0
@@ -122,8 +126,7 @@ class SharedWindow(SlidingWindow):
         return moment.wall + self.width if waits is None else max(waits, moment.wall)
 
     def idle(self, moment: Moment) -> bool:
-        share = self.share
-        return not share.dirty and moment.at >= share.until and super().idle(moment)
+        return self.share.rests(moment.at) and super().idle(moment)
 
     def reports(self) -> list[Report]:
         """What the store has to hear, the oldest first; forgets buckets that are over."""
@@ -178,7 +181,7 @@ class SharedCalendar(CalendarCounter):
     def adjust(self, slot: int, change: int) -> None:
         if slot in self._counts:
             self.changed.add(slot)
-            self._tell()
+            self.tell()
         super().adjust(slot, change)
 
     def fall_back(self) -> None:
@@ -191,9 +194,10 @@ class SharedCalendar(CalendarCounter):
     def retell(self) -> None:
         """Have the store told everything again."""
         self.changed.update(self._counts)
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Have the next message say how the counter stands."""
         if self.share.mark():
             self.among.news.append(self)
 
@@ -204,14 +208,16 @@ class SharedCalendar(CalendarCounter):
     def used(self, moment: Moment) -> int:
         return super().used(moment) + self.share.others_at(moment.at)
 
+    def spent(self, moment: Moment) -> int:
+        return self.used(moment) - self.share.held_by_others(moment.at)
+
     def fits_from(self, amount: int, moment: Moment) -> int | None:
         if amount > self.cap or not self.cap:
             return None
         return self.resets_at(moment)
 
     def idle(self, moment: Moment) -> bool:
-        share = self.share
-        return not share.dirty and moment.at >= share.until and super().idle(moment)
+        return self.share.rests(moment.at) and super().idle(moment)
 
     def load(self, data: Any) -> None:
         super().load(data)
@@ -255,7 +261,7 @@ class SharedLeases(LeaseCounter):
         if key in self._holders:
             # The place stays this replica's while its share lasts: who takes over needs no other.
             self.share.held += 1
-            self._tell()
+            self.tell()
         super().end(key)
 
     def fall_back(self) -> None:
@@ -267,9 +273,10 @@ class SharedLeases(LeaseCounter):
 
     def retell(self) -> None:
         """Have the store told everything again."""
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Have the next message say how the counter stands."""
         if self.share.mark():
             self.among.news.append(self)
 
@@ -279,6 +286,9 @@ class SharedLeases(LeaseCounter):
 
     def used(self, moment: Moment) -> int:
         return len(self._holders) + self.share.others_at(moment.at)
+
+    def spent(self, moment: Moment) -> int:
+        return self.used(moment) - self.share.held_by_others(moment.at)
 
     def resets_at(self, moment: Moment) -> int:
         if not self._holders:
@@ -292,8 +302,7 @@ class SharedLeases(LeaseCounter):
         return moment.wall + LEASE_RETRY_MS if full else moment.wall
 
     def idle(self, moment: Moment) -> bool:
-        share = self.share
-        return not share.dirty and moment.at >= share.until and super().idle(moment)
+        return self.share.rests(moment.at) and super().idle(moment)
 
     def reports(self) -> list[Report]:
         """How many are under way, and when the last of them ends at the latest."""

@@ -44,6 +44,8 @@ RETRY: Final = 0.25
 """Seconds between attempts to reach a store that is away."""
 ASKS_AT_ONCE: Final = 128
 LOOK_AGAIN: Final = 2 * TICK
+HEAR: Final = 1.0
+"""Seconds for which somebody who only looks waits for the store."""
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,7 @@ class SharedStore:
         self._link = link
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
+        self._listening: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
 
     @property
@@ -151,6 +154,18 @@ class SharedStore:
         """Every counter that applies to this caller, as the store last said and as used since."""
         return self.engine.states(caller, now)
 
+    async def hear(self, caller: Caller, now: int) -> None:
+        """Have the store say how this caller's counters stand, unless it takes too long."""
+        if self.outage.since is not None:
+            return
+        self.lessee.listen(caller, now)
+        heard = asyncio.get_running_loop().create_future()
+        self._listening.append(heard)
+        self._wake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEAR):
+                await heard
+
     async def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:
         """Rebuild this replica's own use; the store hears of it with the first message."""
         self.engine.restore(entries)
@@ -182,6 +197,7 @@ class SharedStore:
         await self._something_to_say()
         now = self._clock()
         waiting = [] if self.lessee.behind else self._next_waiting()
+        listening = self._next_listening()
         message, decided = self.lessee.prepare([one.reservation for one in waiting], now)
         for reservation, answer in decided:
             _tell(next(one for one in waiting if one.reservation is reservation), answer)
@@ -202,16 +218,24 @@ class SharedStore:
                 # Shares that just came may do for those who are still in the queue.
                 while self._queue:
                     _tell(self._queue.popleft(), Again(wait=False))
+        finally:
+            for heard in listening:
+                _wake(heard)
 
     async def _something_to_say(self) -> None:
         while True:
-            if not self._queue:
+            if not self._queue and not self._listening:
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(TICK if self.outage.since is None else RETRY):
                         await self._wake.wait()
             now = self._clock()
-            if self._queue or self.lessee.flush_due(now) or self.lessee.silent(now):
+            if (
+                self._queue
+                or self._listening
+                or self.lessee.flush_due(now)
+                or self.lessee.silent(now)
+            ):
                 return
 
     def _hand(self, waiting: _Waiting, verdict: Verdict) -> None:
@@ -227,6 +251,13 @@ class SharedStore:
             one = self._queue.popleft()
             if not one.answer.done():
                 found.append(one)
+        return found
+
+    def _next_listening(self) -> list[asyncio.Future[None]]:
+        """Those whose counters are in the next message."""
+        if self.lessee.behind:
+            return []
+        found, self._listening = self._listening, []
         return found
 
     async def _exchange(self, message: Message) -> list[Verdict]:
@@ -275,3 +306,8 @@ class SharedStore:
 def _tell(waiting: _Waiting, verdict: Verdict) -> None:
     if not waiting.answer.done():
         waiting.answer.set_result(verdict)
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

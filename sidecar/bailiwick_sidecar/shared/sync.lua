@@ -201,7 +201,6 @@ for index = 1, tonumber(WORDS[8]) do
   if one.mine_until == 0 then one.held = {0, 0} end  -- it is over: nothing of it is held
   one.change = plus(one.change, one.held)
   if one.hungry and one.change[1] < 0 then one.freed, one.said = at, true end
-  one.others_hold = positive(one.held_by_others)
   one.total = plus(plus(one.total, one.held_by_others), one.held)
   one.start, one.seen = one.held, minus(one.total, one.held)
   counters[index] = one
@@ -292,7 +291,7 @@ for _, one in ipairs(counters) do
   if positive(one.held) or one.refused or one.said then redis.call('PEXPIRE', one.holds, hold_ms + 4000) end
   reply[#reply + 1] = text(one.seen) .. ' ' .. text(extra) .. ' '
     .. (one.hungry and '1' or '0') .. ' '
-    .. (one.others_hold and '1' or '0') .. ' ' .. string.format('%.0f', one.freed)
+    .. text(one.held_by_others) .. ' ' .. string.format('%.0f', one.freed)
 end
 for _, answer in ipairs(answers) do reply[#reply + 1] = answer end
 return reply

@@ -135,12 +135,12 @@ def _say(words: Words, news: CounterNews) -> None:
 
 
 def _standing(line: str) -> Standing:
-    used_hi, used_lo, extra_hi, extra_lo, hungry, others_hold, freed = line.split()
+    used_hi, used_lo, extra_hi, extra_lo, hungry, held_hi, held_lo, freed = line.split()
     return Standing(
         int(used_hi) * BASE + int(used_lo),
         int(extra_hi) * BASE + int(extra_lo),
         hungry == "1",
-        others_hold == "1",
+        int(held_hi) * BASE + int(held_lo),
         int(freed),
     )
 
