@@ -18,6 +18,9 @@ from bench.faults.world import World, WorldError
 
 KEEP_S: Final = 0.02
 """Seconds between looks for new segments of the journal; one lives for longer."""
+TOLD_S: Final = 1.0
+"""Until gateways that count together have told each other the last: several times as long as any
+of them keeps anything to itself."""
 QUIET_S: Final = 90.0
 """How long to wait for the last row: past every deadline of an attempt."""
 
@@ -66,6 +69,8 @@ async def run(options: Options, folder: Path, *, say: Callable[[str], None]) -> 
             telling.cancel()
             say("Waiting for the last rows …")
             pending = await _quiet(world)
+            if options.shared:
+                await asyncio.sleep(TOLD_S)
             usage = [
                 json.loads((await get(world.ports[0], "/v1/usage", token=token))[1])
                 for token in world.tokens().values()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bench.faults.evidence import Evidence, Row
-from bench.faults.plan import FaultKind, calls, faults
+from bench.faults.plan import STORE, FaultKind, calls, faults
 from bench.faults.report import judge, lines
 
 STATES = ("settled", "estimated", "void", "unknown")
@@ -112,7 +112,7 @@ def test_a_row_that_nobody_saw_is_found(evidence: Evidence) -> None:
 
 def test_a_false_refusal_is_found(evidence: Evidence) -> None:
     """A caller who is refused under an empty counter is one too many."""
-    rule = next(rule for rule in evidence.rules if rule.id == "Quota/each-user#tokensPerMinute")
+    rule = next(rule for rule in evidence.rules if rule.id.endswith("each-user#tokensPerMinute"))
     first = min(evidence.seen, key=lambda seen: seen.sent)
     refused = replace(
         first,
@@ -132,7 +132,7 @@ def test_a_false_refusal_is_found(evidence: Evidence) -> None:
 def test_a_reservation_above_its_limit_is_found(evidence: Evidence) -> None:
     """Had the limit been smaller than what was admitted, it would show."""
     rules = [
-        replace(rule, amount="1") if rule.id == "Quota/each-user#requestsPerSecond" else rule
+        replace(rule, amount="1") if rule.id.endswith("each-user#requestsPerSecond") else rule
         for rule in evidence.rules
     ]
 
@@ -157,8 +157,11 @@ def test_a_seed_repeats_its_calls_and_faults() -> None:
 
 
 def test_a_long_run_has_every_fault() -> None:
-    """Each kind comes up, clocks last."""
+    """Each kind comes up, clocks last; a store's faults only where there is one."""
     planned = faults(1, 10_000, every=300)
+    together = faults(1, 10_000, every=300, shared=True)
 
-    assert {fault.kind for fault in planned} == set(FaultKind)
+    assert {fault.kind for fault in planned} == set(FaultKind) - STORE
+    assert {fault.kind for fault in together} == set(FaultKind)
+    assert {fault.target for fault in together} >= {"0", "1"}
     assert [fault.kind for fault in planned[-2:]] == [FaultKind.CLOCK_AHEAD, FaultKind.CLOCK_BACK]
