@@ -27,7 +27,7 @@ from bailiwick_sidecar.ledger.queries import (
     show,
     top,
 )
-from bailiwick_sidecar.ledger.reading import existing
+from bailiwick_sidecar.ledger.reading import Source, existing
 from bailiwick_sidecar.ledger.rendering import csv_lines, json_list, record
 
 GROUP_COLUMNS = (
@@ -61,6 +61,30 @@ class Question:
     time_zone: str | None = None
     equal: Mapping[str, str | None] = field(default_factory=dict)
     adjusted: bool = True
+    database: str | None = None
+    tenant: str | None = None
+
+    def sources(self) -> tuple[Source, ...]:
+        """What is read: the database where one is named, else the files of the data directory.
+
+        Raises:
+            QuestionError: options that do not go together; and as `ledgers`.
+        """
+        if self.database is None:
+            return self.ledgers(existing_dir(self.data_dir))
+        if self.namespaces:
+            raise QuestionError("--namespace goes with a data directory: use --by namespace")
+        from bailiwick_sidecar.ledger.postgres import Database  # noqa: PLC0415 - psycopg, where used
+
+        return (Database(self.database, self.tenant or ""),)
+
+    def days(self) -> tzinfo:
+        """Where days begin; in a database as asked for, else UTC. Raises as `zone`."""
+        if self.database is None:
+            if self.tenant is not None:
+                raise QuestionError("--tenant goes with --database: name both, or neither")
+            return self.zone(existing_dir(self.data_dir))
+        return _zone(self.time_zone) if self.time_zone else UTC
 
     def ledgers(self, data: DataDir) -> tuple[Path, ...]:
         """The files to read; none where gateways served but were never called.
@@ -106,14 +130,16 @@ class Question:
         tenants = (data.served() or {}).get("tenants", {}).values()
         zones = {tenant.get("timeZone") for tenant in tenants}
         name = self.time_zone or (zones.pop() if len(zones) == 1 else None)
-        if not name:
-            return UTC
-        try:
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise QuestionError(
-                f"{name!r} is no time zone: write an IANA name such as Europe/Berlin"
-            ) from error
+        return _zone(name) if name else UTC
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise QuestionError(
+            f"{name!r} is no time zone: write an IANA name such as Europe/Berlin"
+        ) from error
 
 
 def when(text: str, zone: tzinfo, *, now: float) -> int:
@@ -129,12 +155,11 @@ def when(text: str, zone: tzinfo, *, now: float) -> int:
 
 def show_top(question: Question, *, by: str, limit: int) -> None:
     """Sums are on stdout, in the form that was asked for."""
-    data = existing_dir(question.data_dir)
-    zone = question.zone(data)
+    zone = question.days()
     filters = question.filters(zone, now=time.time())
     keys = [key.strip() for key in by.split(",")]
     groups = top(
-        question.ledgers(data),
+        question.sources(),
         by=keys,
         filters=filters,
         limit=limit,
@@ -153,9 +178,7 @@ def show_request(question: Question, *, request_id: str) -> None:
     Raises:
         QuestionError: no ledger here knows the request.
     """
-    entries = show(
-        question.ledgers(existing_dir(question.data_dir)), request_id, adjusted=question.adjusted
-    )
+    entries = show(question.sources(), request_id, adjusted=question.adjusted)
     if not entries:
         raise QuestionError(
             f"no attempt of request {request_id!r} is in the ledger: check the id "
@@ -166,9 +189,8 @@ def show_request(question: Question, *, request_id: str) -> None:
 
 def export_rows(question: Question) -> None:
     """One row per attempt is on stdout."""
-    data = existing_dir(question.data_dir)
-    filters = question.filters(question.zone(data), now=time.time())
-    entries = export(question.ledgers(data), filters=filters, adjusted=question.adjusted)
+    filters = question.filters(question.days(), now=time.time())
+    entries = export(question.sources(), filters=filters, adjusted=question.adjusted)
     _entries(entries, output=question.output)
 
 

@@ -28,6 +28,15 @@ DataDir = Annotated[
     Path,
     typer.Option("--data-dir", help="Where `up` keeps everything that it writes."),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Read PostgreSQL instead: postgresql://USER@HOST/DATABASE. The password is in a file"
+        " that PGPASSFILE names.",
+    ),
+]
+Tenant = Annotated[str | None, typer.Option(help="With --database: whose rows.")]
 Namespaces = Annotated[
     list[str] | None,
     typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
@@ -75,6 +84,8 @@ def top(
     time_zone: Zone = None,
     output: Format = TableFormat.TABLE,
     as_written: AsWritten = False,
+    database: Database = None,
+    tenant: Tenant = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Sums of cost, tokens and attempts, the dearest first."""
@@ -96,6 +107,8 @@ def top(
             "state": state,
         },
         adjusted=not as_written,
+        database=database,
+        tenant=tenant,
     )
     show_top(question, by=by, limit=limit)
 
@@ -107,6 +120,8 @@ def show(
     namespace: Namespaces = None,
     output: Format = TableFormat.TABLE,
     as_written: AsWritten = False,
+    database: Database = None,
+    tenant: Tenant = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Every attempt of one request."""
@@ -117,6 +132,8 @@ def show(
         output=output.value,
         namespaces=tuple(namespace or ()),
         adjusted=not as_written,
+        database=database,
+        tenant=tenant,
     )
     show_request(question, request_id=request_id)
 
@@ -136,6 +153,8 @@ def export(
     time_zone: Zone = None,
     output: Format = TableFormat.JSON,
     as_written: AsWritten = False,
+    database: Database = None,
+    tenant: Tenant = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """One row per upstream attempt, oldest first."""
@@ -157,5 +176,7 @@ def export(
             "state": state,
         },
         adjusted=not as_written,
+        database=database,
+        tenant=tenant,
     )
     export_rows(question)

@@ -10,12 +10,10 @@ from bailiwick_collector.database import Postgres
 from bailiwick_collector.errors import SchemaError
 from bailiwick_contract.money import decimal_string
 from bailiwick_contract.v1.usage_pb2 import PeriodTotal
-from bailiwick_sidecar.ledger.schema import MICRO, attempts
+from bailiwick_sidecar.ledger.schema import MICRO, POSTGRES_STEP, attempts
 
 MONTHS_AHEAD: Final = 4
 """Partitions that are there before their month begins, beside that of the month before."""
-NEEDED: Final = "0001"
-"""The step of the schema that this release writes to."""
 _KEY: Final = [attempts.c[name] for name in ("stream_id", "attempt")]
 _ARRAYS: Final = {String: "text", BigInteger: "bigint", Integer: "integer", Boolean: "boolean"}
 
@@ -70,10 +68,10 @@ class PostgresLedger:
                 if there
                 else None
             )
-            if step != NEEDED:
+            if step != POSTGRES_STEP:
                 raise SchemaError(
                     f"the database has step {step or 'none'} of the ledger's schema, this release"
-                    f" needs {NEEDED}: run `bailiwick-collector migrate` as the schema's owner"
+                    f" needs {POSTGRES_STEP}: run `bailiwick-collector migrate` as its owner"
                 )
         self.make_months()
 

@@ -55,7 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "reader-role" and arguments.print:
         sys.stdout.writelines(f"{one.as_string()};\n" for one in roles.reader(arguments.tenant))
         return 0
-    _without_password(arguments.database)
+    from bailiwick_sidecar.ledger.postgres import check_url  # noqa: PLC0415 - as above
+
+    check_url(arguments.database)
     if arguments.command == "migrate":
         migrating.migrate(arguments.database)
         sys.stdout.write("the ledger's schema is this release's\n")
@@ -63,25 +65,6 @@ def _run(arguments: argparse.Namespace) -> int:
         migrating.make_reader(arguments.database, arguments.tenant)
         sys.stdout.write(f"{roles.reader_name(arguments.tenant)} reads {arguments.tenant}\n")
     return 0
-
-
-def _without_password(url: str) -> None:
-    from psycopg import ProgrammingError  # noqa: PLC0415 - as above
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - as above
-
-    from bailiwick_collector.errors import SettingsError  # noqa: PLC0415 - as above
-
-    try:
-        said = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        raise SettingsError(f"--database is no URL of a database ({error})") from error
-    if not said:
-        raise SettingsError("--database is missing: postgresql://USER@HOST/DATABASE")
-    if "password" in said:
-        raise SettingsError(
-            "--database holds a password, which everyone on this machine can see: take it out,"
-            " and write it to a file that PGPASSFILE names"
-        )
 
 
 async def _serve(settings: Path) -> None:

@@ -8,6 +8,15 @@ import typer
 
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Read PostgreSQL instead: postgresql://USER@HOST/DATABASE. The password is in a file"
+        " that PGPASSFILE names.",
+    ),
+]
+Tenant = Annotated[str | None, typer.Option(help="With --database: whose rows.")]
 Namespaces = Annotated[
     list[str] | None,
     typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
@@ -76,6 +85,8 @@ def report(
     ] = False,
     time_zone: Zone = None,
     output: Output = Form.TABLE,
+    database: Database = None,
+    tenant: Tenant = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Who is charged what: exact sums of a period, with totals and shares."""
@@ -89,6 +100,8 @@ def report(
         since=since,
         until=until,
         time_zone=time_zone,
+        database=database,
+        tenant=tenant,
     )
     show_report(question, by=by, adjusted=not as_written)
 

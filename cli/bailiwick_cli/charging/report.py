@@ -6,7 +6,6 @@ from typing import Any
 
 from bailiwick_cli.charging.writing import write_csv, write_json, write_table
 from bailiwick_cli.console import err
-from bailiwick_cli.datadir import existing
 from bailiwick_cli.ledger import Question
 from bailiwick_cli.problems import counted
 from bailiwick_sidecar.ledger.queries import time_text
@@ -22,11 +21,10 @@ TABLE = (
 
 def show_report(question: Question, *, by: str, adjusted: bool) -> None:
     """The report is on stdout, in the form that was asked for."""
-    data = existing(question.data_dir)
-    zone = question.zone(data)
+    zone = question.days()
     filters = question.filters(zone, now=time.time())
     keys = [_column(key.strip()) for key in by.split(",")]
-    found = report(question.ledgers(data), Grouping(keys, filters, zone, adjusted))
+    found = report(question.sources(), Grouping(keys, filters, zone, adjusted))
     lines = [_record(line) for line in found.lines]
     if question.output == "csv":
         write_csv((*keys, *FIGURES), lines)

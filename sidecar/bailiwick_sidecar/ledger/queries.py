@@ -7,7 +7,6 @@ itself: the command line starts quickly.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Row
@@ -16,7 +15,7 @@ from bailiwick_contract.money import decimal_string
 from bailiwick_sidecar.ledger.adjusted import with_revisions
 from bailiwick_sidecar.ledger.errors import QueryError
 from bailiwick_sidecar.ledger.filters import CALENDAR, EVERYTHING, Filters
-from bailiwick_sidecar.ledger.reading import rows
+from bailiwick_sidecar.ledger.reading import Source, rows
 from bailiwick_sidecar.ledger.schema import MICRO, attempts
 from bailiwick_sidecar.ledger.sums import Grouping, GroupKey, Sums, summed
 
@@ -97,7 +96,7 @@ class Group:
 
 
 def top(
-    paths: Sequence[Path],
+    paths: Sequence[Source],
     *,
     by: Sequence[str] = ("team", "model"),
     filters: Filters = EVERYTHING,
@@ -123,7 +122,7 @@ def top(
     return tuple(group for _, group in groups[: limit or None])
 
 
-def show(paths: Sequence[Path], stream_id: str, *, adjusted: bool = True) -> tuple[Entry, ...]:
+def show(paths: Sequence[Source], stream_id: str, *, adjusted: bool = True) -> tuple[Entry, ...]:
     """All attempts of one request (`x-request-id`), first to last; empty where it is not there.
 
     Raises:
@@ -135,7 +134,7 @@ def show(paths: Sequence[Path], stream_id: str, *, adjusted: bool = True) -> tup
 
 
 def export(
-    paths: Sequence[Path], *, filters: Filters = EVERYTHING, adjusted: bool = True
+    paths: Sequence[Source], *, filters: Filters = EVERYTHING, adjusted: bool = True
 ) -> Iterator[Entry]:
     """One entry per attempt in order of admission, file by file, as they are read.
 

@@ -3,9 +3,9 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, Select, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +13,18 @@ from sqlalchemy.schema import CreateTable
 
 from bailiwick_sidecar.ledger.errors import LedgerUnreadableError
 from bailiwick_sidecar.ledger.schema import SCHEMA_VERSION, adjustments
+
+
+class Readable(Protocol):
+    """A database that is read like a file."""
+
+    def opened(self) -> AbstractContextManager[Connection]:
+        """A connection that can only read; raises LedgerUnreadableError."""
+        ...
+
+
+Source = Path | Readable
+"""What questions are put to."""
 
 
 def existing(candidates: Iterable[Path]) -> tuple[Path, ...]:
@@ -32,8 +44,8 @@ def existing(candidates: Iterable[Path]) -> tuple[Path, ...]:
     return found
 
 
-def rows(paths: Sequence[Path], query: Select[Any]) -> Iterator[Row[Any]]:
-    """The query's rows, file by file, as they are read.
+def rows(paths: Sequence[Source], query: Select[Any]) -> Iterator[Row[Any]]:
+    """The query's rows, source by source, as they are read.
 
     Raises:
         LedgerUnreadableError: a file can't be read.
@@ -44,12 +56,16 @@ def rows(paths: Sequence[Path], query: Select[Any]) -> Iterator[Row[Any]]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Connection]:
+def opened(path: Source) -> Iterator[Connection]:
     """A connection that can only read.
 
     Raises:
         LedgerUnreadableError: the file is missing, foreign, damaged or of another release.
     """
+    if not isinstance(path, Path):
+        with path.opened() as connection:
+            yield connection
+        return
     if not path.exists():
         raise LedgerUnreadableError(
             f"{path} is not there: name the data directory that the gateway writes to"

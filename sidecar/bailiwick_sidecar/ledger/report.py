@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bailiwick_contract.money import decimal_string
 from bailiwick_sidecar.ledger.filters import CALENDAR
+from bailiwick_sidecar.ledger.reading import Source
 from bailiwick_sidecar.ledger.shares import divided
 from bailiwick_sidecar.ledger.sums import Grouping, GroupKey, Sums, summed
 
@@ -45,7 +45,7 @@ class Report:
     """One for each currency, in the same order."""
 
 
-def report(paths: Sequence[Path], grouping: Grouping) -> Report:
+def report(paths: Sequence[Source], grouping: Grouping) -> Report:
     """The report.
 
     Raises:

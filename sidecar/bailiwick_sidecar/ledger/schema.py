@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 SCHEMA_VERSION: Final = 1
 """Goes up where an older release could no longer write rows; a further table does not count."""
+POSTGRES_STEP: Final = "0001"
+"""The last step of the schema in PostgreSQL; see the collector's migrations."""
 MICRO: Final = 10**6
 """Picounits in a millionth."""
 

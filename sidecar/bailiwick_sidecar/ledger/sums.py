@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, case, func, select
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, case, func, select
 from bailiwick_sidecar.ledger.adjusted import latest, same_row
 from bailiwick_sidecar.ledger.errors import QueryError
 from bailiwick_sidecar.ledger.filters import CALENDAR, EVERYTHING, QUARTER, Filters, group_column
-from bailiwick_sidecar.ledger.reading import opened
+from bailiwick_sidecar.ledger.reading import Source, opened
 from bailiwick_sidecar.ledger.schema import MICRO, attempts
 
 STATES: Final = ("settled", "estimated", "void", "unknown")
@@ -60,7 +59,7 @@ class Grouping:
     """False: rows as they were written, whatever was found out later."""
 
 
-def summed(paths: Sequence[Path], grouping: Grouping) -> dict[GroupKey, Sums]:
+def summed(paths: Sequence[Source], grouping: Grouping) -> dict[GroupKey, Sums]:
     """Groups of all files together.
 
     Raises:
