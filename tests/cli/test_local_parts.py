@@ -19,6 +19,8 @@ from bailiwick_cli.up.output import TAIL_LINES, OutputLog
 from bailiwick_cli.up.ports import assign, ensure_free, overlap
 from bailiwick_cli.up.standin import StandIn
 from bailiwick_cli.up.watching import edits
+from bailiwick_cli.up.welcome import calls_port
+from bailiwick_contract.v1.tenant_config_pb2 import Provider, TenantConfig
 
 
 def test_ports_follow_the_alphabet() -> None:
@@ -258,3 +260,16 @@ def test_an_open_data_directory_is_closed(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir(mode=0o755)
     prepare(tmp_path / "d")
     assert (tmp_path / "d").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "called"),
+    [("127.0.0.1", 8091, True), ("127.0.0.1", 18091, False), ("api.openai.com", 8091, False)],
+)
+def test_an_echo_provider_that_nobody_calls_is_noticed(
+    *, host: str, port: int, called: bool
+) -> None:
+    """`--echo-port` moves the provider, and the files still name the port from before."""
+    config = TenantConfig(providers=[Provider(name="echo", host=host, port=port)])
+
+    assert calls_port([config], 8091) is called

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bailiwick_cli.console import err, note
+from bailiwick_cli.console import err, note, warn
 from bailiwick_cli.datadir import DataDir, locked, prepare
 from bailiwick_cli.errors import CommandError, DataDirError
 from bailiwick_cli.issuer import (
@@ -27,10 +27,10 @@ from bailiwick_cli.up.echoing import EchoProvider
 from bailiwick_cli.up.fleet import Fleet
 from bailiwick_cli.up.ports import overlap
 from bailiwick_cli.up.reload import START_S, Reload, to_serve
-from bailiwick_cli.up.served import write_served
+from bailiwick_cli.up.served import url, write_served
 from bailiwick_cli.up.vaulted import vault_options
 from bailiwick_cli.up.watching import edits
-from bailiwick_cli.up.welcome import show_gateways, show_trial, trial_of
+from bailiwick_cli.up.welcome import calls_port, show_gateways, show_trial, trial_of
 from bailiwick_operator.compile.inputs import DevelopmentIssuer, ServiceAccountIssuer
 
 TRIAL_TTL_S = 8 * 3600
@@ -190,8 +190,14 @@ class _Up:
             if not serves:
                 why = "; ".join(gateway.reasons()) or f"see {gateway.place.logs}"
                 note(f"{gateway.place.namespace} does not serve yet: {why}")
-        if self._options.echo_port is not None:
+        if (echo_port := self._options.echo_port) is not None:
             self._show_trial()
+            if not calls_port(self._fleet.configs.values(), echo_port):
+                warn(
+                    f"no provider of these files is at 127.0.0.1:{echo_port}, so that the echo"
+                    f" provider is never called: set a provider's baseURL to {url(echo_port)}/v1,"
+                    " or give --echo-port the port that is there"
+                )
         note("Edits of the files take effect at once. Ctrl-C stops.")
 
     def _show_trial(self) -> None:

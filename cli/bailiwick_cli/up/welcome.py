@@ -63,6 +63,15 @@ def _shown(program: str | Path) -> str:
     return shlex.quote(str(program) if relative.startswith("..") else relative)
 
 
+def calls_port(configs: Iterable[TenantConfig], port: int) -> bool:
+    """True where a provider of these configs is on this machine's `port`."""
+    return any(
+        provider.port == port and provider.host in ("127.0.0.1", "localhost")
+        for config in configs
+        for provider in config.providers
+    )
+
+
 def trial_of(config: TenantConfig) -> tuple[str, str] | None:
     """A team and an alias that it may call; None where no team may call anything."""
     for route in config.routes:
