@@ -20,6 +20,9 @@ from bailiwick_contract.v1.tenant_config_pb2 import Rates as RatesMessage
 RateTuple = tuple[int, int, int, int, int, int, int]
 """Picounits; the order is in the module's docstring."""
 
+TierRates = tuple[tuple[str, RateTuple], ...]
+"""Rates of service tiers beside the standard one, by name."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,12 +73,14 @@ class Price:
     rates: RateTuple
     per_image: int = 0
     """Picounits for each image made, on top of the rates."""
+    tiers: TierRates = ()
+    """What the model's other service tiers cost (see tiers.py)."""
 
 
 class PriceList:
     """The prices of one model over time, compiled once."""
 
-    __slots__ = ("_prices", "_since")
+    __slots__ = ("_prices", "_since", "tiered")
 
     def __init__(self, prices: Iterable[DatedPrice]) -> None:
         """The list in order of time; of two prices of the same moment the later one holds.
@@ -85,6 +90,8 @@ class PriceList:
         """
         self._prices = sorted((_price(message) for message in prices), key=lambda p: p.since)
         self._since = [price.since for price in self._prices]
+        self.tiered = any(price.tiers for price in self._prices)
+        """At some time another service tier than the standard one has a price."""
 
     def __bool__(self) -> bool:
         return bool(self._prices)
@@ -190,7 +197,9 @@ def _price(message: DatedPrice) -> Price:
         # `from` is a keyword of Python, so the field has no other way in.
         rates = message.rates
         each = _not_negative("per_image", rates.per_image, pico) if rates.per_image else 0
-        return Price(message.source, moment_ms(getattr(message, "from")), resolve(rates), each)
+        tiers = tuple((tier.name, resolve(tier.rates)) for tier in message.service_tiers)
+        since = moment_ms(getattr(message, "from"))
+        return Price(message.source, since, resolve(rates), each, tiers)
     except RatingError as error:
         raise RatingError(f"price {message.source!r}: {error}") from error
 

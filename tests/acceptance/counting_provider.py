@@ -3,7 +3,8 @@
 Run as a program; it prints its port, then appends one JSON line for each attempt it saw to its
 log, after the attempt ended. The last user message may hold a JSON object that says how to
 behave: {"tokens": 7, "status": 503, "delay": 0.2, "chunk_delay": 0.01, "cut_after": 3,
-"usage": "none"}; a member under the provider's own --name overrides: {"a": {"status": 503}}.
+"usage": "none", "tier": "flex"}; a member under the provider's own --name overrides:
+{"a": {"status": 503}}.
 """
 
 import argparse
@@ -157,6 +158,7 @@ class Provider:
             "delivered": 0,
             "status": int(behave.get("status", 200)),
             "raw": body if behave.get("keep") else None,
+            "tier": behave.get("tier"),
         }
         if not await connection.pause(float(behave.get("delay", 0))):
             self.record(attempt, **facts, end="caller_left")

@@ -54,7 +54,17 @@ def usage_of(facts: dict[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def answer_of(path: str, body: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """The whole answer."""
+    """The whole answer, with the service tier where the provider was told one."""
+    return shape_of(path, body, facts) | tier_of(facts)
+
+
+def tier_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """The member that says which service tier it was."""
+    return {"service_tier": facts["tier"]} if facts.get("tier") else {}
+
+
+def shape_of(path: str, body: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """The answer without what not every answer has."""
     usage, model, text = usage_of(facts, path), body["model"], " w" * facts["completion_tokens"]
     if path.endswith("/embeddings"):
         data = [{"object": "embedding", "index": 0, "embedding": [0.6, 0.8]}]
@@ -122,6 +132,7 @@ def chunks_of(
         "object": "chat.completion.chunk" if chat else "text_completion",
         "created": 1,
         "model": body["model"],
+        **tier_of(facts),
     }
     said = {"delta": {"content": " w"}} if chat else {"text": " w"}
     choice: dict[str, Any] = {"index": 0, "finish_reason": None, **said}

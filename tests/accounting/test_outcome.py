@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 from accounting.samples import START, intent
+from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.model import RowState, Usage
 from bailiwick_sidecar.accounting.outcome import conclusive, outcome_of
@@ -235,3 +236,42 @@ def test_what_never_left_did_not_end_after_it_was_admitted() -> None:
     row = outcome_of(UNARY, None, RequestEnd(id="s", n=0))
 
     assert (row.state, row.ended_at) == (VOID, START)
+
+
+FLEX = (1_250_000, 125_000, 5_000_000, 1_250_000, 20_000_000, 40_000_000, 0)
+FAST = (5_000_000, 500_000, 20_000_000, 5_000_000, 80_000_000, 160_000_000, 0)
+TIERED = intent(tiers=(("flex", FLEX), ("priority", FAST)), cost_bound=60_000_000_000)
+STANDARD_COST = 800 * 2_500_000 + 200 * 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("tier", "times", "source", "reason"),
+    [
+        ('"default"', 1, "", "usage"),
+        ('"flex"', 0.5, "#flex", "usage"),
+        ('"priority"', 2, "#priority", "usage"),
+        ('"scale"', 2, "#scale~priority", "unknown_tier"),
+        ("null", 1, "", "usage"),
+        ("7", 1, "", "usage"),
+    ],
+)
+def test_the_service_tier_of_the_answer_decides_the_price(
+    tier: str, times: float, source: str, reason: str
+) -> None:
+    """The row names it beside the price's source; one without a price costs the dearest."""
+    row = outcome_of(TIERED, None, request(200, u=f'{{"service_tier":{tier},{FIGURES[1:]}'))
+
+    assert (row.state, row.reason, row.usage) == (SETTLED, reason, USED)
+    assert row.cost == times * STANDARD_COST
+    assert row.price_source == f"PriceBook/list/gpt-5-mini{source}"
+
+
+def test_without_figures_the_dearest_tier_that_may_serve_is_charged() -> None:
+    """A stream by its events, a call that is lost by its reservation; each says which tier."""
+    stream = outcome_of(replace(TIERED, stream=True), end(200), request(200, "DC", ev=10))
+    lost = outcome_of(TIERED, None, None)
+
+    assert stream.cost == 1_000 * 5_000_000 + 10 * 20_000_000
+    assert stream.price_source == "PriceBook/list/gpt-5-mini#priority"
+    assert (lost.state, lost.cost) == (UNKNOWN, TIERED.cost_bound)
+    assert lost.price_source == stream.price_source

@@ -49,7 +49,7 @@ def ask(**members: Any) -> Ask:
         ({"store": "yes"}, "invalid_type", "store"),
         ({"background": True}, "unsupported_parameter", "background"),
         ({"prediction": {"type": "content"}}, "unsupported_parameter", "prediction"),
-        ({"service_tier": "priority"}, "unsupported_parameter", "service_tier"),
+        ({"service_tier": "priority "}, "unsupported_parameter", "service_tier"),
         ({"service_tier": ["auto"]}, "unsupported_parameter", "service_tier"),
         ({"web_search_options": {}}, "unsupported_parameter", "web_search_options"),
         ({"search_parameters": {"mode": "on"}}, "unsupported_parameter", "search_parameters"),

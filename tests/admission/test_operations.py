@@ -1,12 +1,13 @@
 """What each endpoint takes and refuses, and what it can cost at most."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from bailiwick_contract.rating import PriceList
-from bailiwick_contract.v1.tenant_config_pb2 import DatedPrice, Rates
+from bailiwick_contract.v1.tenant_config_pb2 import DatedPrice, Rates, ServiceTier
 from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.admit import cut, edits
 from bailiwick_sidecar.admission.body import Ask, read
@@ -27,9 +28,18 @@ def ask(path: str, **members: Any) -> Ask:
     return read(json.dumps(said).encode(), allowed_tags=())
 
 
-def intent(asked: Ask, *, max_output: int = 0, **rates: str) -> Intent:
+def intent(
+    asked: Ask,
+    *,
+    max_output: int = 0,
+    tiers: Mapping[str, Mapping[str, str]] | None = None,
+    **rates: str,
+) -> Intent:
     """What the call may take at a place with these prices."""
-    prices = [DatedPrice(source="book", rates=Rates(**rates))] if rates else []
+    others = [ServiceTier(name=name, rates=Rates(**said)) for name, said in (tiers or {}).items()]
+    prices = (
+        [DatedPrice(source="book", rates=Rates(**rates), service_tiers=others)] if rates else []
+    )
     place = Place(
         code="c", name="a", provider="P/a", protocol="openai", model="m", model_json='"m"',
         tier="shared", weight=1, priority=0, max_output=max_output, context=0,
@@ -61,8 +71,9 @@ def intent(asked: Ask, *, max_output: int = 0, **rates: str) -> Intent:
         (RESPONSES, {"foreign_items": True}, "input"),
         (RESPONSES, {"tools": ["web_search"]}, "tools"),
         (RESPONSES, {"tools": ["mcp"]}, "tools"),
-        (RESPONSES, {"service_tier": "flex"}, "service_tier"),
+        (RESPONSES, {"service_tier": ["flex"]}, "service_tier"),
         (COMPLETIONS, {"stream": True, "best_of": 2}, "best_of"),
+        (COMPLETIONS, {"service_tier": "flex"}, "service_tier"),
         (MODERATIONS, {"stream": True}, "stream"),
         (IMAGES, {"stream": True}, "stream"),
         (IMAGES, {"partial_images": 2}, "partial_images"),
@@ -205,3 +216,41 @@ def test_every_stream_may_be_cut(path: str) -> None:
 
     assert cut(streamed, way, intent(streamed)) == (("x-bw-cut", "13"),)
     assert cut(whole, way, intent(whole)) == ()
+
+
+PRICE = {"input_per_million": "1", "output_per_million": "2"}
+TIERS = {
+    "flex": {"input_per_million": "0.5", "output_per_million": "1"},
+    "priority": {"input_per_million": "2", "output_per_million": "4"},
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", RESPONSES])
+@pytest.mark.parametrize(
+    ("members", "factor"),
+    [
+        ({}, 2),
+        ({"service_tier": None}, 2),
+        ({"service_tier": "auto"}, 2),
+        ({"service_tier": "default"}, 1),
+        ({"service_tier": "flex"}, 1),
+        ({"service_tier": "priority"}, 2),
+    ],
+)
+def test_the_dearest_tier_that_may_serve_is_reserved(
+    path: str, members: dict[str, Any], factor: int
+) -> None:
+    """All where the provider chooses, else what is asked for and the standard one."""
+    found = intent(ask(path, **members), tiers=TIERS, **PRICE)
+
+    assert found.cost_bound == factor * intent(ask(path), **PRICE).cost_bound
+    assert dict(found.tiers).keys() == TIERS.keys()
+
+
+def test_what_knows_no_tiers_is_priced_without_them() -> None:
+    """An endpoint without service tiers, and a place that prices none."""
+    embedded = intent(ask("/v1/embeddings"), tiers=TIERS, **PRICE)
+    plain = intent(ask("/v1/chat/completions", service_tier="default"), **PRICE)
+
+    assert (embedded.tiers, embedded.cost_bound) == ((), 100 * 1_000_000)
+    assert (plain.tiers, plain.service_tier) == ((), "")

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,3 +181,36 @@ def test_a_config_without_meaning_is_refused_whole(changes: dict[str, Any], word
     """The message names the place."""
     with pytest.raises(ConfigMeaningError, match=words):
         tables(config(**changes))
+
+
+PLAIN = {"rates": {"inputPerMillion": "1"}}
+FLEX = {**PLAIN, "serviceTiers": [{"name": "flex", "rates": {"inputPerMillion": "0.5"}}]}
+
+
+def asking(tier: str) -> Exclusions:
+    return replace(ANY, service_tier=tier, tiers=lambda place: place.service_tiers(0))
+
+
+def test_a_service_tier_goes_where_it_has_a_price() -> None:
+    """A backend without a price for it is left out, also as a fallback; the others serve."""
+    found = table(
+        backend("a", "P/b", prices=[PLAIN]),
+        backend("b", "P/b", priority=1, prices=[FLEX]),
+        backend("c", "P/b", priority=2),
+    )
+
+    assert plan(found, exclusions=asking("flex")) == ["b"]
+    assert plan(found, exclusions=asking("")) == ["a", "b", "c"]
+
+
+def test_a_service_tier_without_a_price_is_refused_with_those_that_have_one() -> None:
+    """The caller reads what he may ask for."""
+    found = table(backend("b", "P/b", prices=[FLEX]))
+    with pytest.raises(RefusedError) as caught:
+        plan(found, exclusions=asking("priority"))
+
+    refusal = caught.value.refusal
+    assert (refusal.code, refusal.param, refusal.status) == (
+        "unsupported_parameter", "service_tier", 400,
+    )  # fmt: skip
+    assert "only auto, default and flex have a known price" in refusal.message

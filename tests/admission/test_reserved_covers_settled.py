@@ -5,6 +5,7 @@ import json
 from admission.test_operations import ask, intent
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.model import RowState
 from bailiwick_sidecar.accounting.outcome import outcome_of
@@ -22,6 +23,33 @@ RATES = st.fixed_dictionaries(
     },
 )
 PART = st.integers(0, 2000)
+
+
+TIERS = st.dictionaries(st.sampled_from(["flex", "priority", "scale"]), RATES)
+USED = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+@given(rates=RATES, tiers=TIERS, asked=st.sampled_from(["", "auto", "default", "flex"]), used=USED)
+def test_in_every_service_tier_that_may_serve_the_call(
+    rates: dict[str, str], tiers: dict[str, dict[str, str]], asked: str, used: tuple[float, float]
+) -> None:
+    """Also in one without a price where the provider chooses, and where the answer names none."""
+    said = {"service_tier": asked} if asked else {}
+    reserved = intent(ask("/v1/chat/completions", **said), tiers=tiers, **rates)
+    usage = {
+        "prompt_tokens": int(reserved.input_bound * used[0]),
+        "completion_tokens": int(reserved.output_bound * used[1]),
+    }
+    answers = ["", "default", *(("turbo", *tiers) if asked in ("", "auto") else {asked})]
+    for answer in answers:
+        figures = json.dumps({"service_tier": answer, **usage})
+        for stream, u in ((False, figures), (True, figures), (False, None), (True, None)):
+            row = outcome_of(
+                replace(reserved, stream=stream),
+                None,
+                RequestEnd(id="id", n=1, s=200, c="via_upstream", u=u, ev=10**6),
+            )
+            assert 0 <= row.cost <= reserved.cost_bound, (answer, stream, u)
 
 
 @given(

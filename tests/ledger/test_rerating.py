@@ -257,3 +257,29 @@ def test_sums_are_those_of_the_entries_after_any_corrections(
     assert sums.adjustment == sum(pico(entry.adjustment) for entry in entries)
     assert sums.total_cost - sums.adjustment == sum(one.cost for one in rows)
     assert bytes_of(path) == before
+
+
+def test_a_row_keeps_its_service_tier(tmp_path: Path) -> None:
+    """It is rated by that tier's price, also where that has come since, else by the dearest."""
+    usage = Usage(input=1000)
+    tiers = {"flex": "1", "priority": "4"}
+    marks = ("", "flex", "scale~priority", "batch~priority")
+    rows = [rated(usage, f"s{n}", service_tier=mark) for n, mark in enumerate(marks)]
+    path = ledger_of(tmp_path / "l.db", *rows)
+    new = config()
+    for name, price in (*tiers.items(), ("scale", "3")):
+        new.routes[0].backends[0].prices[0].service_tiers.add(
+            name=name, rates=Rates(input_per_million=price)
+        )
+
+    rerated(path, new)
+
+    found = {entry.stream_id: (entry.price_source, entry.cost) for entry in export([path])}
+    source = "PriceBook/list/corrected"
+    assert found == {
+        "s0": (source, "0.002000000001"),
+        "s1": (f"{source}#flex", "0.001"),
+        "s2": (f"{source}#scale", "0.003"),
+        "s3": (f"{source}#batch~priority", "0.004"),
+    }
+    assert rerated(path, new).adjustments == []

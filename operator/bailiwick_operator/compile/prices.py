@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bailiwick_contract.v1.tenant_config_pb2 import DatedPrice, Rates
+from bailiwick_contract.v1.tenant_config_pb2 import DatedPrice, Rates, ServiceTier
 from bailiwick_operator.api.v1alpha1 import PriceBook
-from bailiwick_operator.api.v1alpha1.provider import Price
+from bailiwick_operator.api.v1alpha1.provider import Price, TokenPrice
 from bailiwick_operator.compile.findings import Report
 from bailiwick_operator.compile.inputs import CATALOGUE_CURRENCY, Catalogue
 from bailiwick_operator.compile.providers import ResolvedProvider
@@ -120,20 +120,20 @@ def moment(text: str) -> str | None:
 
 def check_price(price: Price, out: Report, *, path: str) -> None:
     """Refuse a price that is no decimal, or finer than a picounit per token."""
-    for name, field in _RATES:
-        value = getattr(price, name)
-        if value is not None:
-            try:
-                rate(value)
-            except QuantityError as error:
-                out.refuse(f"{path}.{field}", Reason.INVALID, str(error), cure=error.cure)
-    for name, field in _AMOUNTS:
-        value = getattr(price, name)
-        if value is not None:
-            try:
-                budget(value)
-            except QuantityError as error:
-                out.refuse(f"{path}.{field}", Reason.INVALID, str(error), cure=error.cure)
+    _check_fields(price, out, path=path)
+    for index, tier in enumerate(price.service_tiers):
+        _check_fields(tier, out, path=f"{path}.serviceTiers[{index}]")
+
+
+def _check_fields(price: TokenPrice, out: Report, *, path: str) -> None:
+    for fields, read in ((_RATES, rate), (_AMOUNTS, budget)):
+        for name, field in fields:
+            value = getattr(price, name, None)
+            if value is not None:
+                try:
+                    read(value)
+                except QuantityError as error:
+                    out.refuse(f"{path}.{field}", Reason.INVALID, str(error), cure=error.cure)
 
 
 def _from_books(
@@ -184,24 +184,30 @@ def _dated(known: Iterable[Known]) -> list[DatedPrice]:
     for price in known:
         try:
             rates = _rates(price.price)
+            tiers = [
+                ServiceTier(name=tier.name, rates=_rates(tier))
+                for tier in sorted(price.price.service_tiers, key=lambda tier: tier.name)
+            ]
         except QuantityError:
             # The resource that it stands in says so.
             continue
         # `from` is a keyword of Python: it can only be given by expanding a mapping.
-        dated.append(DatedPrice(**{"from": price.since}, source=price.source, rates=rates))
+        dated.append(
+            DatedPrice(
+                **{"from": price.since}, source=price.source, rates=rates, service_tiers=tiers
+            )
+        )
     return dated
 
 
-def _rates(price: Price) -> Rates:
+def _rates(price: TokenPrice) -> Rates:
     rates = Rates()
-    for name, _ in _RATES:
-        value = getattr(price, name)
-        if value is not None:
-            setattr(rates, name, rate(value))
-    for name, _ in _AMOUNTS:
-        value = getattr(price, name)
-        if value is not None:
-            setattr(rates, name, budget(value))
+    for fields, read in ((_RATES, rate), (_AMOUNTS, budget)):
+        for name, _ in fields:
+            # A service tier has no price for images.
+            value = getattr(price, name, None)
+            if value is not None:
+                setattr(rates, name, read(value))
     return rates
 
 

@@ -304,13 +304,23 @@ class Backend(_message.Message):
     def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., tier: _Optional[str] = ..., weight: _Optional[int] = ..., priority: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., context_window: _Optional[int] = ..., prices: _Optional[_Iterable[_Union[DatedPrice, _Mapping]]] = ...) -> None: ...
 
 class DatedPrice(_message.Message):
-    __slots__ = ("source", "rates")
+    __slots__ = ("source", "rates", "service_tiers")
     FROM_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     RATES_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_TIERS_FIELD_NUMBER: _ClassVar[int]
     source: str
     rates: Rates
-    def __init__(self, source: _Optional[str] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., **kwargs) -> None: ...
+    service_tiers: _containers.RepeatedCompositeFieldContainer[ServiceTier]
+    def __init__(self, source: _Optional[str] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ..., service_tiers: _Optional[_Iterable[_Union[ServiceTier, _Mapping]]] = ..., **kwargs) -> None: ...
+
+class ServiceTier(_message.Message):
+    __slots__ = ("name", "rates")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    rates: Rates
+    def __init__(self, name: _Optional[str] = ..., rates: _Optional[_Union[Rates, _Mapping]] = ...) -> None: ...
 
 class Rates(_message.Message):
     __slots__ = ("input_per_million", "cached_input_per_million", "output_per_million", "cache_write_per_million", "input_audio_per_million", "output_audio_per_million", "per_request", "per_image")

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from bailiwick_contract.rating import RateTuple, TierRates
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
 from bailiwick_sidecar.quota.model import AttemptKey, Caller
 
@@ -20,6 +21,8 @@ WIDE: Final = 2**63
 KINDS: Final = 7
 Number = int | str
 """A whole number; as a string where it does not fit into 64 bits."""
+Numbers = tuple[Number, Number, Number, Number, Number, Number, Number]
+"""Rates, in the order of `rating`."""
 
 
 class HeadLine(msgspec.Struct, frozen=True, array_like=True, tag="k"):
@@ -49,8 +52,10 @@ class ContextLine(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     alias: str
     operation: str
     price_source: str
-    rates: tuple[Number, Number, Number, Number, Number, Number, Number]
+    rates: Numbers
     protocol: str = "http"
+    service_tier: str = ""
+    tiers: tuple[tuple[str, Numbers], ...] = ()
 
 
 class IntentLine(msgspec.Struct, frozen=True, array_like=True, tag="i"):
@@ -83,6 +88,7 @@ class OutcomeLine(msgspec.Struct, frozen=True, array_like=True, tag="o"):
     duration_ms: int
     first_byte_ms: int
     usage: tuple[int, ...] = ()
+    service_tier: str = ""
 
 
 class ShippedLine(msgspec.Struct, frozen=True, array_like=True, tag="m"):
@@ -122,7 +128,7 @@ def wide(number: int) -> Number:
     return number if -WIDE <= number < WIDE else str(number)
 
 
-def context_of(intent: Intent) -> tuple[str | tuple[int, ...], ...]:
+def context_of(intent: Intent) -> tuple[str | tuple[int, ...] | TierRates, ...]:
     """What the intent may share with others: equal tuples may share one `c` line."""
     caller = intent.caller
     return (
@@ -139,13 +145,14 @@ def context_of(intent: Intent) -> tuple[str | tuple[int, ...], ...]:
         intent.price_source,
         intent.rates,
         intent.protocol,
+        intent.service_tier,
+        intent.tiers,
     )
 
 
 def context_line(number: int, intent: Intent) -> bytes:
     """The `c` line that gives the intent's context this number."""
     caller = intent.caller
-    a, b, c, d, e, f, g = intent.rates
     return encode(
         ContextLine(
             number=number,
@@ -160,8 +167,10 @@ def context_line(number: int, intent: Intent) -> bytes:
             alias=intent.alias,
             operation=intent.operation,
             price_source=intent.price_source,
-            rates=(wide(a), wide(b), wide(c), wide(d), wide(e), wide(f), wide(g)),
+            rates=_written(intent.rates),
             protocol=intent.protocol,
+            service_tier=intent.service_tier,
+            tiers=tuple((name, _written(rates)) for name, rates in intent.tiers),
         )
     )
 
@@ -208,13 +217,13 @@ def outcome_line(row: Row) -> bytes:
             duration_ms=row.duration_ms,
             first_byte_ms=row.first_byte_ms,
             usage=(usage.input, usage.output, *(kinds if any(kinds) else ())),
+            service_tier=row.service_tier,
         )
     )
 
 
 def intent_of(line: IntentLine, context: ContextLine) -> Intent:
     """The intent that the two lines say."""
-    a, b, c, d, e, f, g = context.rates
     return Intent(
         key=(line.stream_id, line.attempt),
         admitted_at=line.admitted_at,
@@ -238,9 +247,11 @@ def intent_of(line: IntentLine, context: ContextLine) -> Intent:
         output_bound=line.output_bound,
         cost_bound=int(line.cost_bound),
         price_source=context.price_source,
-        rates=(int(a), int(b), int(c), int(d), int(e), int(f), int(g)),
+        rates=_read(context.rates),
         protocol=context.protocol,
         flat=line.flat,
+        service_tier=context.service_tier,
+        tiers=tuple((name, _read(rates)) for name, rates in context.tiers),
     )
 
 
@@ -256,7 +267,18 @@ def row_of(line: OutcomeLine, intent: Intent) -> Row:
         duration_ms=line.duration_ms,
         first_byte_ms=line.first_byte_ms,
         reason=line.reason,
+        service_tier=line.service_tier,
     )
+
+
+def _written(rates: RateTuple) -> Numbers:
+    a, b, c, d, e, f, g = rates
+    return (wide(a), wide(b), wide(c), wide(d), wide(e), wide(f), wide(g))
+
+
+def _read(rates: Numbers) -> RateTuple:
+    a, b, c, d, e, f, g = rates
+    return (int(a), int(b), int(c), int(d), int(e), int(f), int(g))
 
 
 class Memory:

@@ -4,6 +4,8 @@ from enum import Enum
 
 import msgspec
 
+from bailiwick_contract.rating import TierRates
+from bailiwick_contract.tiers import Terms, named
 from bailiwick_sidecar.quota.model import AttemptKey, Caller
 
 
@@ -74,6 +76,15 @@ class Intent(msgspec.Struct, frozen=True):
     """How the caller asked: `http` or `grpc`."""
     flat: bool = False
     """An answer without figures costs its price per request and no tokens."""
+    service_tier: str = ""
+    """What the caller asked for; empty: the provider chooses, or has none with a price."""
+    tiers: TierRates = ()
+    """Rates of other service tiers than the standard one, which `rates` are of."""
+
+    @property
+    def terms(self) -> Terms:
+        """What it may be charged by."""
+        return Terms(self.rates, self.tiers, self.service_tier)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -89,3 +100,10 @@ class Row(msgspec.Struct, frozen=True):
     first_byte_ms: int
     reason: str
     """Why the state is what it is, in a word: `usage`, `error_status`, `client_disconnect`, …"""
+    service_tier: str = ""
+    """Mark of the service tier that it was charged by (see `tiers.Charged`)."""
+
+    @property
+    def price_source(self) -> str:
+        """Where the price is from, with its service tier where that is not the standard one."""
+        return named(self.intent.price_source, self.service_tier)

@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from bailiwick_contract import rating
+from bailiwick_contract import rating, tiers
 from bailiwick_sidecar.accounting.model import Intent, Row, RowState, Usage
 from bailiwick_sidecar.accounting.records import AttemptEnd, RequestEnd, ended_at, flags
-from bailiwick_sidecar.accounting.usage import read_usage
+from bailiwick_sidecar.accounting.usage import read_tier, read_usage
 
 OK: Final = range(200, 300)
 NO_OUTPUT: Final = frozenset({"embeddings", "moderation"})
@@ -46,6 +46,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str
     usage: Usage = NOTHING
     cost: int = 0
+    service_tier: str = ""
 
 
 def conclusive(intent: Intent, attempt: AttemptEnd | None, request: RequestEnd | None) -> bool:
@@ -98,6 +99,7 @@ def outcome_of(
         duration_ms=own.d or 0 if own is not None else 0,
         first_byte_ms=request.fb or 0 if request is not None else 0,
         reason=verdict.reason,
+        service_tier=verdict.service_tier,
     )
 
 
@@ -120,7 +122,7 @@ def _verdict(
         if used is None and intent.flat:
             used, reason = NOTHING, "flat"
         if used is not None:
-            return Verdict(RowState.SETTLED, reason, used, rating.cost(intent.rates, used))
+            return _settled(intent, request, reason, used)
     return _estimate(intent, attempt, request)
 
 
@@ -178,10 +180,29 @@ def _estimate(intent: Intent, attempt: AttemptEnd | None, request: RequestEnd | 
         return _reserved(intent, RowState.ESTIMATED, reason)
     events = request.ev or 0 if request is not None else 0
     used = Usage(input=intent.input_bound, output=min(events, intent.output_bound))
+    if intent.tiers:
+        most = tiers.dearest(intent.terms.possible(), used)
+        cost = min(most.cost, intent.cost_bound)
+        return Verdict(RowState.ESTIMATED, reason, used, cost, most.mark)
     cost = min(rating.cost(intent.rates, used), intent.cost_bound)
     return Verdict(RowState.ESTIMATED, reason, used, cost)
 
 
 def _reserved(intent: Intent, state: RowState, reason: str) -> Verdict:
     used = Usage(input=intent.input_bound, output=intent.output_bound)
-    return Verdict(state, reason, used, intent.cost_bound)
+    if not intent.tiers:
+        return Verdict(state, reason, used, intent.cost_bound)
+    most = tiers.bound(
+        intent.terms, input_bound=intent.input_bound, output_bound=intent.output_bound
+    )
+    return Verdict(state, reason, used, intent.cost_bound, most.mark)
+
+
+def _settled(intent: Intent, request: RequestEnd, reason: str, used: Usage) -> Verdict:
+    """Settled by figures, at the price of the service tier that the answer names."""
+    if not intent.tiers:
+        return Verdict(RowState.SETTLED, reason, used, rating.cost(intent.rates, used))
+    found = tiers.charged(intent.terms, read_tier(request.u), used)
+    return Verdict(
+        RowState.SETTLED, reason if found.sure else "unknown_tier", used, found.cost, found.mark
+    )

@@ -51,6 +51,21 @@ def read_usage(raw: str | None, *, needs_output: bool) -> Reading:
     return _Reader(found).read(needs_output=needs_output)
 
 
+def read_tier(raw: str | None) -> str:
+    """The service tier that the answer names; empty: none that can be read.
+
+    The response script puts it into the usage object, where the route prices tiers.
+    """
+    if raw is None or len(raw) > MAX_BYTES:
+        return ""
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return ""
+    name = found.get("service_tier") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else ""
+
+
 class _Reader:
     """One pass over one usage object."""
 

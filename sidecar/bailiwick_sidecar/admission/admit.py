@@ -64,6 +64,7 @@ async def admit(gate: Gate, request: Request) -> Answer:
         *attempt,
         *edits(ask, wanted.cap),
         *cut(ask, way, intent),
+        *_tiers(ask, plan),
         *rate_headers(grant.tightest, now=intent.admitted_at),
     )
     return Answer(200, headers)
@@ -113,6 +114,13 @@ def cut(ask: Ask, way: Way, intent: Intent) -> Headers:
     return (("x-bw-cut", str(intent.output_bound + 2 * ask.what.n + 2)),)
 
 
+def _tiers(ask: Ask, plan: tuple[Place, ...]) -> Headers:
+    """Has the answer's service tier noted, where it may decide the price."""
+    if ask.what.service_tier is None or not any(place.prices.tiered for place in plan):
+        return ()
+    return (("x-bw-tiers", "1"),)
+
+
 def refusal_answer(
     gate: Gate, error: RefusedError, *, team: str, route: str, protocol: str
 ) -> Answer:
@@ -134,6 +142,8 @@ async def _plan(
         bounded=lambda place: ask.input_bound(place.context) is not None,
         keyless=gate.keyless,
         passed_over=lambda place: gate.health.passed_over(place.code, now),
+        service_tier=ask.what.priced_apart,
+        tiers=lambda place: place.service_tiers(now),
     )
     plan = order(
         tables,

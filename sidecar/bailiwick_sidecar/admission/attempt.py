@@ -29,7 +29,7 @@ async def attempt(gate: Gate, request: Request) -> Answer:
             raise refused("gateway_unavailable", retry_after=RETRY_SOON)
         team, protocol = call.identity.team, call.ask.protocol
         route = call.way.name
-        place = _place(call, tables, request)
+        place = _place(call, tables, request, now=gate.clock())
         before = (stream, number - 1)
         await _another_key(gate, call, place, before)
         budget = call.way.budget
@@ -76,20 +76,22 @@ async def _another_key(gate: Gate, call: Call, place: Place, before: AttemptKey)
         raise refused("credential_rejected", retry_after=RETRY_SOON, model=shown(call.ask.alias))
 
 
-def _place(call: Call, tables: Tables, request: Request) -> Place:
+def _place(call: Call, tables: Tables, request: Request, *, now: int) -> Place:
     """The place that Envoy is about to try: of this call's own plan, and still what it was.
 
-    A config may have changed since: a place that now means another endpoint or key, or that is
-    closed to the team, gets nothing.
+    A config may have changed since: a place that now means another endpoint or key, that is closed
+    to the team, or that no longer prices the call's service tier, gets nothing.
     """
     code = request.headers.get("x-bw-backend", "")
     planned = next((place for place in call.plan if place.code == code), None)
-    now = tables.place(code)
+    place = tables.place(code)
+    tier = call.ask.what.priced_apart
     if (
         planned is None
-        or now is None
-        or now.fingerprint != planned.fingerprint
-        or not tables.tier_open(now.tier, call.identity.team)
+        or place is None
+        or place.fingerprint != planned.fingerprint
+        or not tables.tier_open(place.tier, call.identity.team)
+        or (tier and tier not in place.service_tiers(now))
     ):
         raise refused("route_not_ready", retry_after=RETRY_SOON, model=shown(call.ask.alias))
-    return now
+    return place

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bailiwick_sidecar.admission.errors import RefusedError, refused, shown
+from bailiwick_sidecar.admission.operations.refusals import refused_tier
 from bailiwick_sidecar.admission.stickiness import ranked
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
 
@@ -27,6 +28,10 @@ class Exclusions:
     """What the input can cost there has an upper bound."""
     passed_over: Callable[[Place], bool] = lambda _: False
     """It fails or asked for a pause: tried last, never left out."""
+    service_tier: str = ""
+    """Only backends that price this tier are tried; empty: all."""
+    tiers: Callable[[Place], Sequence[str]] = lambda _: ()
+    """The service tiers that a backend prices beside the standard one."""
     keyless: Callable[[Sequence[Place]], str] = lambda _: "credential_unavailable"
     """The code to refuse with where none of these has its credential."""
 
@@ -75,6 +80,8 @@ def order(
     open_ = [place for place in way.live if tables.tier_open(place.tier, team) and place.weight]
     if not open_:
         raise _later("route_not_ready", alias)
+    if exclusions.service_tier:
+        open_ = _serving(open_, exclusions)
     bounded = [place for place in open_ if exclusions.bounded(place)]
     if not bounded:
         raise refused("input_unbounded", param="messages", model=shown(alias))
@@ -95,6 +102,15 @@ def order(
             ordered += _drawn(places, random)
     ordered.sort(key=exclusions.passed_over)  # stable: within each half as it was
     return tuple(ordered[: way.max_attempts])
+
+
+def _serving(places: Sequence[Place], exclusions: Exclusions) -> list[Place]:
+    """Those that price the service tier that is asked for."""
+    priced = {place.code: exclusions.tiers(place) for place in places}
+    serving = [place for place in places if exclusions.service_tier in priced[place.code]]
+    if not serving:
+        raise refused_tier(sorted({tier for tiers in priced.values() for tier in tiers}))
+    return serving
 
 
 def _drawn(places: Sequence[Place], random: Random) -> list[Place]:

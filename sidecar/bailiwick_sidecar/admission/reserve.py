@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from bailiwick_contract.rating import RateTuple, upper_bound
+from bailiwick_contract.tiers import Terms, bound
 from bailiwick_sidecar.accounting.errors import JournalUnwritableError
 from bailiwick_sidecar.accounting.model import Intent
 from bailiwick_sidecar.admission.body import Ask
@@ -67,15 +68,20 @@ class Wanted(msgspec.Struct, frozen=True):
         input_bound = ask.input_bound(place.context) or 0
         output_bound = self.cap * what.n
         flat = what.flat
+        asked = what.service_tier
+        other = price.tiers if price and asked is not None else ()
         if what.echo:
             output_bound += input_bound * what.n
         elif what.images:
             rates, output_bound, flat = image_terms(
                 rates, price.per_image if price else 0, images=what.images, most=place.max_output
             )
-        cost = (
-            upper_bound(rates, input_bound=input_bound, output_bound=output_bound) if price else 0
-        )
+        cost = 0
+        if other:
+            terms = Terms(rates, other, asked or "")
+            cost = bound(terms, input_bound=input_bound, output_bound=output_bound).cost
+        elif price:
+            cost = upper_bound(rates, input_bound=input_bound, output_bound=output_bound)
         return Intent(
             key=self.key,
             admitted_at=now,
@@ -96,6 +102,8 @@ class Wanted(msgspec.Struct, frozen=True):
             rates=rates,
             protocol=ask.protocol,
             flat=flat,
+            service_tier=(asked or "") if other else "",
+            tiers=other,
         )
 
 

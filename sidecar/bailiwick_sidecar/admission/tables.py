@@ -50,6 +50,11 @@ class Place:
     fingerprint: str
     """Tells whether two configs mean the same endpoint and key by this backend."""
 
+    def service_tiers(self, at_ms: int) -> tuple[str, ...]:
+        """Names of the service tiers that have a price of their own then (ms since the epoch)."""
+        price = self.prices.at(at_ms) if self.prices.tiered else None
+        return tuple(name for name, _ in price.tiers) if price else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -143,7 +143,7 @@ def usage_row(row: Row) -> UsageRow:
         reasoning_output_tokens=usage.reasoning_output,
         audio_output_tokens=usage.audio_output,
         cost=decimal_string(row.cost),
-        price_source=intent.price_source,
+        price_source=row.price_source,
         reserved_input_tokens=intent.input_bound,
         reserved_output_tokens=intent.output_bound,
         reserved_cost=decimal_string(intent.cost_bound),

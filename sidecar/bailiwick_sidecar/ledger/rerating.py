@@ -12,8 +12,8 @@ from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
-from bailiwick_contract import rating
 from bailiwick_contract.rating import Price, PriceList
+from bailiwick_contract.tiers import STANDARD, Charged, Terms, bound, charged, named, told
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.accounting.model import Usage
 from bailiwick_sidecar.ledger.adjusted import with_revisions
@@ -64,6 +64,8 @@ def price_lists(config: TenantConfig) -> PriceLists:
 def version(price: Price) -> str:
     """Twelve hex digits that change with anything in the price but its name."""
     said = f"{price.since} {price.rates} {price.per_image}"
+    if price.tiers:
+        said += f" {price.tiers}"
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
@@ -109,21 +111,20 @@ def rerate(
             yield Adjustment(standing, after, made_at, RERATED, "")
 
 
-def rerated_cost(row: RowMapping, standing: Standing, price: Price) -> int:
-    """What the row costs at this price, in picounits, by the rules that it was settled with.
+def rerated(row: RowMapping, standing: Standing, price: Price) -> Charged:
+    """What the row costs at this price, by the rules that it was settled with.
 
-    What stands for a whole reservation (unknown rows, estimates of unary calls and of answers
-    whose record was lost) costs the most that such an attempt could.
+    Its price source names the service tier that served it. What stands for a whole reservation
+    (unknown rows, estimates of unary calls and of answers whose record was lost) costs the most
+    that such an attempt could.
     """
     if standing.state == "void" or (row["status"] and row["status"] not in OK):
-        return 0
+        return Charged(0, "")
+    tier = told(row["price_source"]) or STANDARD
+    terms = Terms(price.rates, price.tiers, tier)
     whole = not row["stream"] or row["reason"] == "record_lost"
     if standing.state == "unknown" or (standing.state == "estimated" and whole):
-        return rating.upper_bound(
-            price.rates,
-            input_bound=standing.input_tokens,
-            output_bound=standing.output_tokens,
-        )
+        return bound(terms, input_bound=standing.input_tokens, output_bound=standing.output_tokens)
     used = Usage(
         input=standing.input_tokens,
         output=standing.output_tokens,
@@ -132,7 +133,7 @@ def rerated_cost(row: RowMapping, standing: Standing, price: Price) -> int:
         audio_input=row["audio_input_tokens"],
         audio_output=row["audio_output_tokens"],
     )
-    return rating.cost(price.rates, used)
+    return charged(terms, tier, used)
 
 
 def _rated_again(row: RowMapping, standing: Standing, prices: PriceLists, tally: Tally) -> Standing:
@@ -147,12 +148,13 @@ def _rated_again(row: RowMapping, standing: Standing, prices: PriceLists, tally:
     if row["operation"] == IMAGES and standing.cost:
         tally.images += 1
         return standing
+    found = rerated(row, standing, price)
     return replace(
         standing,
         revision=standing.revision + 1,
-        price_source=price.source,
+        price_source=named(price.source, found.mark),
         price_version=version(price),
-        cost=rerated_cost(row, standing, price),
+        cost=found.cost,
     )
 
 

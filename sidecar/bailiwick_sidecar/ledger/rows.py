@@ -60,7 +60,7 @@ def values(row: Row, owner: Owner) -> tuple[Any, ...]:
         micro,
         rest,
         owner.currency,
-        intent.price_source,
+        row.price_source,
         intent.input_bound,
         intent.output_bound,
         decimal_string(intent.cost_bound),

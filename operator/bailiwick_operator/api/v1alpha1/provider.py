@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from bailiwick_operator.api.v1alpha1.base import Model, Rule
+from bailiwick_operator.api.v1alpha1.base import BY_NAME, Model, Rule
 from bailiwick_operator.api.v1alpha1.scalars import Money, PemBundle, PerMillion
 
 
@@ -146,8 +146,8 @@ class Tls(Model, frozen=True, kw_only=True):
     ]
 
 
-class Price(Model, frozen=True, kw_only=True):
-    """What a model costs. Decimal strings; tokens are priced per million.
+class TokenPrice(Model, frozen=True, kw_only=True):
+    """What tokens and requests cost. Decimal strings; tokens are priced per million.
 
     A kind without a price costs what the kind it is part of costs: cached and audio input as
     input, audio output as output, a cache write as input.
@@ -174,7 +174,46 @@ class Price(Model, frozen=True, kw_only=True):
     per_request: Annotated[
         Money | None, Meta(description="Each request, on top of its tokens. Default: nothing.")
     ] = None
+
+
+class ServiceTierPrice(TokenPrice, frozen=True, kw_only=True):
+    """What a model costs in one of its provider's service tiers. Nothing is taken from another."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!(self.name in ['auto', 'default', 'standard'])",
+            message="the price itself is that of the standard tier",
+            cure="write it beside serviceTiers, and leave this one out",
+            field=".name",
+        ),
+    )
+
+    name: Annotated[
+        str,
+        Meta(
+            description="As callers and the provider's answers name it, such as flex or priority.",
+            min_length=1,
+            max_length=32,
+            pattern=r"^[a-z][a-z0-9_-]*$",
+        ),
+    ]
+
+
+class Price(TokenPrice, frozen=True, kw_only=True):
+    """What a model costs, in the standard service tier and in others."""
+
     per_image: Annotated[
         Money | None,
         Meta(description="Each image made, on top of request and tokens. Default: nothing."),
     ] = None
+    service_tiers: Annotated[
+        tuple[ServiceTierPrice, ...],
+        Meta(
+            description=(
+                "Prices of other service tiers. Callers may ask for those that have one, with"
+                " service_tier. Default: none."
+            ),
+            max_length=8,
+            extra_json_schema=BY_NAME,
+        ),
+    ] = ()

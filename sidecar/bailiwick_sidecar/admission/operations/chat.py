@@ -3,7 +3,13 @@
 from typing import Final
 
 from bailiwick_sidecar.admission.errors import refused
-from bailiwick_sidecar.admission.operations.members import MAX_N, MAX_TOKENS, count, flag
+from bailiwick_sidecar.admission.operations.members import (
+    MAX_N,
+    MAX_TOKENS,
+    count,
+    flag,
+    service_tier,
+)
 from bailiwick_sidecar.admission.operations.members import usage_wanted as wanted
 from bailiwick_sidecar.admission.operations.operation import Asked, Operation, Said
 
@@ -18,6 +24,7 @@ def _read(said: Said) -> Asked:
         requested=requested,
         asks_usage=True,
         usage_wanted=wanted(said),
+        service_tier=service_tier(said),
         drop=drop,
     )
 
@@ -38,4 +45,4 @@ def _cap(said: Said) -> tuple[str, int | None, tuple[str, ...]]:
     return "max_completion_tokens", new or old, ("max_tokens",)
 
 
-CHAT: Final = Operation("/v1/chat/completions", "chat", _read)
+CHAT: Final = Operation("/v1/chat/completions", "chat", _read, frozenset({"service_tier"}))

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bailiwick_contract.tiers import CHOICE, NAME, STANDARD
 from bailiwick_sidecar.admission.errors import refused
 from bailiwick_sidecar.admission.operations.operation import Said
 
@@ -34,6 +35,20 @@ def count(said: Said, name: str, maximum: int) -> int | None:
     if not 0 < value <= maximum:
         raise refused("invalid_value", param=name, expected=expected)
     return value
+
+
+def service_tier(said: Said) -> str:
+    """The service tier that is asked for; empty: the provider chooses."""
+    tier = said.get("service_tier")
+    if tier is None:
+        return ""
+    if not isinstance(tier, str) or not NAME.fullmatch(tier):
+        raise refused(
+            "unsupported_parameter",
+            param="service_tier",
+            reason=f"only {CHOICE}, {STANDARD} and names of tiers can have a price",
+        )
+    return "" if tier == CHOICE else tier
 
 
 def usage_wanted(said: Said) -> bool:

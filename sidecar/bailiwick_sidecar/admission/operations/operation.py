@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from bailiwick_contract.tiers import STANDARD
+
 Said = Mapping[str, object]
 """Members of the call's envelope: what the caller sent, as far as anything here decides on it."""
 
@@ -34,10 +36,18 @@ class Asked(msgspec.Struct, frozen=True):
     """Images to make; their price may be one for each."""
     flat: bool = False
     """An answer without figures has cost its price per request, and no tokens."""
+    service_tier: str | None = None
+    """The tier that the caller asks for; empty: the provider chooses. None: it has no tiers."""
     sets: str = ""
     """A member to set in the body, `name=value`."""
     drop: tuple[str, ...] = ()
     """Members to take out of the body, beside `metadata`."""
+
+    @property
+    def priced_apart(self) -> str:
+        """The tier that he asks for where its price is not the model's own, else empty."""
+        tier = self.service_tier
+        return tier if tier and tier != STANDARD else ""
 
 
 class Operation(msgspec.Struct, frozen=True):

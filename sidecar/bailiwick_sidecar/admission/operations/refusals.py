@@ -1,13 +1,14 @@
 """What no operation takes: state under a key that teams share, or cost other than its price."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from bailiwick_sidecar.admission.errors import refused
+from bailiwick_contract.tiers import CHOICE, STANDARD
+from bailiwick_sidecar.admission.errors import RefusedError, refused
 from bailiwick_sidecar.admission.operations.members import flag
 from bailiwick_sidecar.admission.operations.operation import Said
 
-TIERS: Final = ("auto", "default")
+TIERS: Final = (CHOICE, STANDARD)
 _SEARCH: Final = "what a provider looks up brings input and fees that no limit here can know"
 _STEERING: Final = "the route decides which model is called and where"
 _BROUGHT_IN: Final[Mapping[str, str]] = {
@@ -57,9 +58,15 @@ def refuse_unbillable(said: Said, own: frozenset[str]) -> None:
             "unsupported_parameter", param="best_of", reason="choices are asked for with n"
         )
     tier = said.get("service_tier")
-    if tier is not None and tier not in TIERS:
-        raise refused(
-            "unsupported_parameter",
-            param="service_tier",
-            reason=f"only {' and '.join(TIERS)} have a known price",
-        )
+    if "service_tier" not in own and tier is not None and tier not in TIERS:
+        raise refused_tier(())
+
+
+def refused_tier(priced: Iterable[str]) -> RefusedError:
+    """What to raise for a service tier without a price, where these others have one."""
+    *most, last = (*TIERS, *priced)
+    return refused(
+        "unsupported_parameter",
+        param="service_tier",
+        reason=f"only {', '.join(most)} and {last} have a known price for this model",
+    )

@@ -7,7 +7,7 @@ or guesses would open another's conversation. So nothing is stored and nothing s
 from typing import Final
 
 from bailiwick_sidecar.admission.errors import refused
-from bailiwick_sidecar.admission.operations.members import MAX_TOKENS, count, flag
+from bailiwick_sidecar.admission.operations.members import MAX_TOKENS, count, flag, service_tier
 from bailiwick_sidecar.admission.operations.operation import Asked, Operation, Said
 
 _KEPT: Final = (
@@ -44,6 +44,7 @@ def _read(said: Said) -> Asked:
         stream=flag(said, "stream"),
         cap_field="max_output_tokens",
         requested=count(said, "max_output_tokens", MAX_TOKENS),
+        service_tier=service_tier(said),
         # A provider stores what does not forbid it.
         sets="" if said.get("store") is False else "store=false",
     )
@@ -56,7 +57,7 @@ RESPONSES: Final = Operation(
     frozenset(
         {
             "max_output_tokens", "previous_response_id", "conversation", "prompt",
-            "context_management", "prompt_cache_options", "foreign_items",
+            "context_management", "prompt_cache_options", "foreign_items", "service_tier",
         }
     ),
 )  # fmt: skip

@@ -271,6 +271,7 @@ local function admitted(h, answer, path, body, found, order)
   metadata:set("bailiwick", "caller", concat(caller))
   metadata:set("bailiwick", "b", answer["x-bw-names"] or "")
   if answer["x-bw-cut"] then metadata:set("bailiwick", "cut", answer["x-bw-cut"]) end
+  if answer["x-bw-tiers"] then metadata:set("bailiwick", "tiers", answer["x-bw-tiers"]) end
   metadata:set("bailiwick.leaf", "e", {
     attempts = attempts, operation = sub(path, 4),
     model = attempts > 1 and spans.model or nil,

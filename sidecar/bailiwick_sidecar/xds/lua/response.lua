@@ -18,10 +18,17 @@ local function set(h, key, value)
   h:streamInfo():dynamicMetadata():set("bailiwick", key, value)
 end
 
-local function note(h, found, text)
+-- The usage object with the answer's service tier as its first member, where that is a name and fits.
+local function with_tier(usage, tier)
+  if not tier or byte(tier, 1) ~= 34 or find(usage, "^{%s*}") then return usage end
+  local both = '{"service_tier":' .. tier .. "," .. sub(usage, 2)
+  return #both <= USAGE_LIMIT and both or usage
+end
+
+local function note(h, found, text, tiers)
   local usage = json.raw(text, found.usage)
   if usage and byte(usage, 1) == 123 and #usage <= USAGE_LIMIT then
-    set(h, "u", usage)
+    set(h, "u", tiers and with_tier(usage, json.raw(text, found.service_tier)) or usage)
   else
     usage = nil
   end
@@ -31,12 +38,12 @@ local function note(h, found, text)
 end
 
 -- Usage in the end of an answer too large to hold; `inside`: of an object within its last member.
-local function last_usage(h, text, inside)
+local function last_usage(h, text, inside, tiers)
   local i = find(text, '"usage"', 1, true)
   while i do
     local rest = sub(text, i)
     local found = json.tail(rest, inside)
-    if found and note(h, found, rest) then return end
+    if found and note(h, found, rest, tiers) then return end
     i = find(text, '"usage"', i + 1, true)
   end
 end
@@ -50,7 +57,7 @@ local function keep(h, keyed, text)
 end
 
 -- A JSON answer, usage anywhere in it; of one over 4 MiB only what stands near the end is read.
-local function unary(h, keyed)
+local function unary(h, keyed, tiers)
   local pieces, size, whole = {}, 0, true
   for chunk in h:bodyChunks() do
     local n = chunk:length()
@@ -71,10 +78,10 @@ local function unary(h, keyed)
   local text = concat(pieces)
   if whole then
     local found = json.scan(text)
-    if found then note(h, found, text) end
+    if found then note(h, found, text, tiers) end
     if keyed and #text <= KEPT_LIMIT then keep(h, keyed, text) end
   else
-    last_usage(h, text)
+    last_usage(h, text, false, tiers)
   end
 end
 
@@ -88,21 +95,21 @@ local function last_line_end(s)
 end
 
 -- As note, of an event of a response: the object that it reports on has both.
-local function note_response(h, found, text)
+local function note_response(h, found, text, tiers)
   local report = json.raw(text, found.response)
-  if not report or byte(report, 1) ~= 123 then return note(h, found, text) end
+  if not report or byte(report, 1) ~= 123 then return note(h, found, text, tiers) end
   local inner = json.scan(report)
-  return inner and note(h, inner, report)
+  return inner and note(h, inner, report, tiers)
 end
 
 -- Whether the event in s from i to e holds a usage object, where the first "usage" stands at u; the
 -- second value says that it holds nothing else for the caller.
-local function usage_in(h, s, i, e, u, nested)
+local function usage_in(lines, s, i, e, u)
   repeat
     if not find(s, '^"usage"[ \t]*:[ \t]*null', u) then
       local payload = sub(s, i, e)
       local found = json.scan(payload)
-      if not found or not (nested and note_response or note)(h, found, payload) then return false end
+      if not found or not (lines.nested and note_response or note)(lines.h, found, payload, lines.tiers) then return false end
       local choices = json.raw(payload, found.choices)
       return true, choices and find(choices, "^%[%s*%]$") ~= nil
     end
@@ -155,7 +162,7 @@ Lines.__index = Lines
 
 -- Reads whole lines; returns what of them goes to the caller.
 function Lines:read(s)
-  local h, hide, has_cr = self.h, self.hide, find(s, "\r", 1, true)
+  local hide, has_cr = self.hide, find(s, "\r", 1, true)
   local u = find(s, '"usage"', 1, true)
   -- Of a response's events only these have content: "type":"response.output_text.delta" and its like.
   local d = self.nested and find(s, '.delta"', 1, true)
@@ -170,7 +177,7 @@ function Lines:read(s)
     if before == 10 or before == 13 then
       while u and u < i do u = find(s, '"usage"', u + 7, true) end
       local seen, alone = false, false
-      if u and u < e then seen, alone = usage_in(h, s, i + 5, e - 1, u, self.nested) end
+      if u and u < e then seen, alone = usage_in(self, s, i + 5, e - 1, u) end
       if self.nested and self.cut and not self.begun then self.begun = reported(sub(s, i + 5, e - 1)) end
       while d and d < i do d = find(s, '.delta"', d + 7, true) end
       if seen and alone then
@@ -214,7 +221,7 @@ function Lines:feed(text)
     local e = find(text, "[\r\n]")
     if self.nested then self.tail = sub(self.tail .. sub(text, 1, e and e - 1), -TAIL) end
     if not e then return self.ended and "" or text end
-    if self.nested then last_usage(self.h, self.tail, true) end
+    if self.nested then last_usage(self.h, self.tail, true, self.tiers) end
     unread, text, self.skipping = sub(text, 1, e), sub(text, e + 1), false
   end
   local cut = last_line_end(text)
@@ -262,9 +269,9 @@ local function count(h, lines)
 end
 
 -- A stream of events (WHATWG server-sent events), read line by line.
-local function stream(h, hide, nested, cut)
+local function stream(h, hide, nested, cut, tiers)
   local lines = setmetatable({
-    h = h, hide = hide, cut = cut, nested = nested, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0, tail = "",
+    h = h, hide = hide, cut = cut, nested = nested, tiers = tiers, events = 0, bytes = 0, carry = {}, carried = 0, skipping = false, shown = 0, tail = "",
   }, Lines)
   for chunk in h:bodyChunks() do
     local n = chunk:length()
@@ -316,14 +323,14 @@ local function on_response(h)
     local hide = mine.o == "hide"
     local cut = tonumber(mine.cut or "")
     if hide or cut then headers:remove("content-length") end
-    stream(h, hide, mine.o == "response", cut)
+    stream(h, hide, mine.o == "response", cut, mine.tiers)
   else
     local keyed = mine.key and {
       id = mine.key, status = status, media = headers:get("content-type") or "",
       length = tonumber(headers:get("content-length") or ""),
     }
     if keyed and (keyed.length or 0) > KEPT_LIMIT then keyed = nil end
-    unary(h, keyed)
+    unary(h, keyed, mine.tiers)
   end
   set(h, "done", 1)
 end
