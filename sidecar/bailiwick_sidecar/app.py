@@ -310,9 +310,9 @@ class Agent:
         engine, clock = counting.engine, counting.clock
         while True:
             self._keys.refresh()
-            before, self._envoy_at = self._envoy_at, envoy_started_at(Path(ADMIN_SOCKET))
-            if self._envoy_at is not None and self._envoy_at != before:
-                accounting.envoy_started(self._envoy_at)
+            self._envoy_at = envoy_started_at(Path(ADMIN_SOCKET))
+            if self._envoy_at is not None:
+                accounting.envoy_started(self._envoy_at, now=now_ms())
             now = clock()
             engine.expire(now)
             if self._gate is not None:

@@ -151,6 +151,27 @@ def test_end_that_was_read_before_a_kill_is_read_again(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_host_whose_clock_is_not_the_counters_takes_no_live_envoy_for_dead(
+    tmp_path: Path,
+) -> None:
+    """A shared store says the time: the host, 45 s ahead of it, saw Envoy start 2 s ago."""
+
+    async def main() -> None:
+        clock = Clock()
+        gateway = Gateway(tmp_path, clock)
+        await gateway.accounting.recover()
+        await gateway.admit(intent("before", admitted_at=START - 2_001))
+        await gateway.admit(intent("under way", admitted_at=START))
+        gateway.accounting.envoy_started(START + 43_000, now=START + 45_000)
+        await gateway.accounting.upkeep()
+
+        states = {row.intent.key[0]: row.state for row in gateway.ledger.rows}
+        assert states == {"before": RowState.UNKNOWN}
+        await gateway.accounting.close()
+
+    run(main())
+
+
 def test_envoy_that_died_leaves_unknown_rows(tmp_path: Path) -> None:
     """What its log had is settled; the rest of its attempts is charged as reserved."""
 
@@ -162,7 +183,7 @@ def test_envoy_that_died_leaves_unknown_rows(tmp_path: Path) -> None:
         await gateway.admit(intent("lost", admitted_at=START))
         with gateway.log.open("ab") as file:
             file.writelines(json.dumps(record).encode() + b"\n" for record in ends("logged"))
-        gateway.accounting.envoy_started(START + 1)
+        gateway.accounting.envoy_started(START + 1, now=START)
         await gateway.accounting.upkeep()
 
         states = {row.intent.key[0]: row.state for row in gateway.ledger.rows}

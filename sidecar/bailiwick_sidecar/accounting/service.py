@@ -137,9 +137,13 @@ class Accounting:
         )
         return found
 
-    def envoy_started(self, at: int) -> None:
-        """Note when the Envoy that serves now started (ms): older attempts died with the last."""
-        self._envoy_started_at = at
+    def envoy_started(self, at: int, *, now: int) -> None:
+        """Note when the Envoy that serves now started (ms): older attempts died with the last.
+
+        `at` and `now` are this host's time. Attempts are admitted by the counters', which a shared
+        store says.
+        """
+        self._envoy_started_at = at + self._clock() - now
 
     async def run(self) -> None:
         """Follow the log and keep the books until cancelled."""
