@@ -1,13 +1,20 @@
 """Options and help of `bailiwick ledger`. The work is imported only when it is asked for."""
 
-from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bailiwick_cli.charging.commands import add_commands
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
+from bailiwick_cli.options import (
+    AsWritten,
+    Database,
+    DataDir,
+    Namespaces,
+    RowsOf,
+    TableFormat,
+    Zone,
+)
 
 ledger = typer.Typer(
     help="What was called, by whom, at what cost: one row per upstream attempt.",
@@ -16,31 +23,6 @@ ledger = typer.Typer(
 add_commands(ledger)
 
 
-class TableFormat(Enum):
-    """How `ledger` prints rows."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-DataDir = Annotated[
-    Path,
-    typer.Option("--data-dir", help="Where `up` keeps everything that it writes."),
-]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="Read PostgreSQL instead: postgresql://USER@HOST/DATABASE. The password is in a file"
-        " that PGPASSFILE names.",
-    ),
-]
-Tenant = Annotated[str | None, typer.Option(help="With --database: whose rows.")]
-Namespaces = Annotated[
-    list[str] | None,
-    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
-]
 Since = Annotated[
     str | None,
     typer.Option(help="A date, an RFC 3339 time, or an age such as 2h: admitted then or later."),
@@ -54,12 +36,7 @@ Provider = Annotated[str | None, typer.Option(help="Only this provider.")]
 State = Annotated[
     str | None, typer.Option(help="Only rows that are settled, estimated, void or unknown.")
 ]
-Zone = Annotated[
-    str | None,
-    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
-]
 Format = Annotated[TableFormat, typer.Option("--format", help="table, json or csv.")]
-AsWritten = Annotated[bool, typer.Option("--as-written", help="Leave out what was adjusted later.")]
 
 
 @ledger.command()
@@ -85,7 +62,7 @@ def top(
     output: Format = TableFormat.TABLE,
     as_written: AsWritten = False,
     database: Database = None,
-    tenant: Tenant = None,
+    tenant: RowsOf = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Sums of cost, tokens and attempts, the dearest first."""
@@ -121,7 +98,7 @@ def show(
     output: Format = TableFormat.TABLE,
     as_written: AsWritten = False,
     database: Database = None,
-    tenant: Tenant = None,
+    tenant: RowsOf = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Every attempt of one request."""
@@ -154,7 +131,7 @@ def export(
     output: Format = TableFormat.JSON,
     as_written: AsWritten = False,
     database: Database = None,
-    tenant: Tenant = None,
+    tenant: RowsOf = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """One row per upstream attempt, oldest first."""

@@ -85,6 +85,36 @@ KvVersion = Annotated[
 Remove = Annotated[bool, typer.Option("--remove", help="Print how to take it all back instead.")]
 
 
+# --- the ledger ---
+
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
+]
+Zone = Annotated[
+    str | None,
+    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
+]
+AsWritten = Annotated[bool, typer.Option("--as-written", help="Leave out what was adjusted later.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Read PostgreSQL instead: postgresql://USER@HOST/DATABASE. The password is in a file"
+        " that PGPASSFILE names.",
+    ),
+]
+RowsOf = Annotated[str | None, typer.Option(help="With --database: whose rows.")]
+
+
+class TableFormat(Enum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
 def context_arguments(context: str | None) -> tuple[str, ...]:
     """What kubectl is given, so that it speaks to this context."""
     return ("--context", context) if context else ()

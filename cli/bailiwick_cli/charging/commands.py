@@ -7,20 +7,17 @@ from typing import Annotated
 import typer
 
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
+from bailiwick_cli.options import (
+    AsWritten,
+    Database,
+    DataDir,
+    Namespaces,
+    Paths,
+    RowsOf,
+    TableFormat,
+    Zone,
+)
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="Read PostgreSQL instead: postgresql://USER@HOST/DATABASE. The password is in a file"
-        " that PGPASSFILE names.",
-    ),
-]
-Tenant = Annotated[str | None, typer.Option(help="With --database: whose rows.")]
-Namespaces = Annotated[
-    list[str] | None,
-    typer.Option("--namespace", help="Only this namespace; may be repeated. Default: all."),
-]
 From = Annotated[
     str, typer.Option("--from", help="A date, an RFC 3339 time, or an age: admitted then or later.")
 ]
@@ -28,25 +25,6 @@ To = Annotated[
     str | None,
     typer.Option("--to", help="Like --from: admitted before that; of a date, before it begins."),
 ]
-Zone = Annotated[
-    str | None,
-    typer.Option("--time-zone", help="Where days begin. Default: the tenant's zone, else UTC."),
-]
-Files = Annotated[
-    list[Path],
-    typer.Option("-f", "--file", help="A YAML file or a folder of them; may be repeated."),
-]
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", help="Where `up` keeps everything that it writes.")
-]
-
-
-class Form(Enum):
-    """How an answer is printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 class InvoiceOf(Enum):
@@ -58,7 +36,9 @@ class InvoiceOf(Enum):
     AWS_CUR = "aws-cur"
 
 
-Output = Annotated[Form, typer.Option("--output", "--format", "-o", help="table, csv or json.")]
+Output = Annotated[
+    TableFormat, typer.Option("--output", "--format", "-o", help="table, csv or json.")
+]
 
 
 def add_commands(ledger: typer.Typer) -> None:
@@ -80,13 +60,11 @@ def report(
     since: From,
     until: To = None,
     namespace: Namespaces = None,
-    as_written: Annotated[
-        bool, typer.Option("--as-written", help="Leave out what was adjusted later.")
-    ] = False,
+    as_written: AsWritten = False,
     time_zone: Zone = None,
-    output: Output = Form.TABLE,
+    output: Output = TableFormat.TABLE,
     database: Database = None,
-    tenant: Tenant = None,
+    tenant: RowsOf = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Who is charged what: exact sums of a period, with totals and shares."""
@@ -108,7 +86,7 @@ def report(
 
 def rerate(
     *,
-    file: Files,
+    file: Paths,
     since: From,
     until: To = None,
     namespace: Namespaces = None,
@@ -116,7 +94,7 @@ def rerate(
         bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
     ] = False,
     time_zone: Zone = None,
-    output: Output = Form.TABLE,
+    output: Output = TableFormat.TABLE,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Rate a period again with corrected prices; what differs is written beside the rows."""
@@ -162,7 +140,7 @@ def reconcile(
         bool, typer.Option("--settle", help="Settle unknown rows that the files explain.")
     ] = False,
     namespace: Namespaces = None,
-    output: Output = Form.TABLE,
+    output: Output = TableFormat.TABLE,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Compare the ledger with what a provider charges: drift by day, model and key."""
