@@ -45,9 +45,16 @@ def by_grpc(cluster: Cluster, story: Story, workload: str, *arguments: str) -> l
     return outcomes
 
 
-def curl(cluster: Cluster, method: str, request: dict[str, Any], *, first: str = "") -> str:
-    """What grpcurl printed in a pod of ranking-api; it knows the API by reflection alone."""
-    where = (f"--namespace={TENANT_NAMESPACE}", "deployment/ranking-api")
+def curl(
+    cluster: Cluster,
+    method: str,
+    request: dict[str, Any],
+    *,
+    first: str = "",
+    workload: str = "ranking-api",
+) -> str:
+    """What grpcurl printed in a pod of the workload; it knows the API by reflection alone."""
+    where = (f"--namespace={TENANT_NAMESPACE}", f"deployment/{workload}")
     line = (
         f'exec {first} grpcurl -plaintext -H "authorization: Bearer $(cat {TOKEN})" -d "$1"'
         ' "$GATEWAY_GRPC" "$2"'

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from e2e.calls import QUESTION, SERVICE, by_grpc, call, curl, used
-from e2e.client import Cluster
+from e2e.client import Cluster, CommandError
 from e2e.conftest import Story
 from e2e.seen import seen_by
 from e2e.vaulted import KEYS
@@ -91,3 +91,9 @@ def test_limits_refuse(cluster: Cluster, story: Story) -> None:
     assert int(http["retry_after"]) >= 1
     assert 0 < grpc["retry_after"] <= 60
     assert grpc["limits"] == ["Quota/each-user#requestsPerMinute"]
+
+    (aio,) = by_grpc(cluster, story, "helpdesk-bot", "fast", "--aio")
+    assert (aio["status"], aio["code"]) == ("RESOURCE_EXHAUSTED", "rate_limit_exceeded")
+    # 8 is RESOURCE_EXHAUSTED: grpcurl ends with 64 more.
+    with pytest.raises(CommandError, match=r"ResourceExhausted|exit code 72"):
+        curl(cluster, f"{SERVICE}/Chat", QUESTION, workload="helpdesk-bot")
