@@ -242,7 +242,7 @@ INTERNAL = [
     "x-bw-jwt", "x-bw-id", "x-bw-route", "x-bw-plan", "x-bw-model", "x-bw-credential", "x-bw-a1",
     "x-bw-a2", "x-bw-a3", "x-bw-a4", "x-bw-a5", "x-bw-credential-header", "x-bw-cut", "x-bw-names",
     "x-bw-edit-cap", "x-bw-edit-drop", "x-bw-edit-set", "x-bw-edit-usage", "x-bw-replay",
-    "x-bw-status", "x-bw-protocol", "x-bw-endpoint", "x-bw-agent", "x-bw-attempt",
+    "x-bw-tiers", "x-bw-status", "x-bw-protocol", "x-bw-endpoint", "x-bw-agent", "x-bw-attempt",
     "x-bw-backend", "X-BW-JWT", "x-request-id", "x-envoy-attempt-count", "x-envoy-retry-on",
     "x-envoy-max-retries", "x-envoy-upstream-rq-timeout-ms", "x-envoy-original-path",
     "x-envoy-decorator-operation", "x-envoy-force-trace", "x-forwarded-for", "x-forwarded-proto",

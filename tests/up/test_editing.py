@@ -75,7 +75,9 @@ def test_a_wrong_edit_changes_nothing_and_says_why(up: Any, wait: Any) -> None:
     assert "demo.yaml" in said
     assert "ModelRoute demo/echo · spec.backends[0].provider.name" in said
     assert "fix: " in said
-    assert models(up) == {"default", "echo", "embedding", "fallback", "slow"}
+    assert models(up) == {
+        "default", "echo", "embedding", "fallback", "image", "picture", "slow",
+    }  # fmt: skip
     with up.client() as client:
         client.chat.completions.create(model="default", messages=MESSAGES)
     up.write("demo.yaml", edited)
