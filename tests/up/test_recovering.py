@@ -63,7 +63,7 @@ def test_a_killed_part_comes_back(up: Any, part: str, wait: Any) -> None:
     other = "envoyPid" if part == "agentPid" else "agentPid"
     assert up.served()["demo"][other] == before[other]
     assert "starting it again" in up.said()
-    assert "serves again" in up.said()
+    wait("it is said", lambda: "serves again" in up.said())
 
 
 def test_no_attempt_is_forgotten_over_kills(up: Any, wait: Any) -> None:
