@@ -107,7 +107,8 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Promethe
                 token, busy = up.token(user="ann"), up.token(user="busy")
                 statuses = [
                     call(up, token, {"tokens": 7}),
-                    call(up, token, {"tokens": 5}, stream=True),
+                    # Long enough for a first byte after a millisecond or more: 0 is none.
+                    call(up, token, {"tokens": 5, "delay": 0.05}, stream=True),
                     call(up, token, {"status": 500}),
                     call(up, token, {"status": 429}),
                     *(call(up, busy, {"tokens": 1}) for _ in range(4)),
