@@ -129,12 +129,8 @@ class Keyring(KeySource, Lender, Protocol):
         ...
 
 
-class Unattended:
+class Unattended(KeySource):
     """Upkeep and lending of a source that needs none."""
-
-    def get(self, ref: KeyRef) -> Secret | Absent:
-        """Overridden by every source."""
-        raise NotImplementedError
 
     def lend(self, attempt: AttemptKey, ref: KeyRef) -> Secret | Absent:  # noqa: ARG002 -- the protocol's
         """The key as it is now."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ def opening(method: Method, client: EnvoyClient) -> Open:
     return lambda incoming, reply: kind(method, client, incoming, reply)
 
 
-class HttpCall:
+class HttpCall(ABC):
     """One call from its message to its status; subclasses say what is made of the answer."""
 
     def __init__(
@@ -127,8 +128,9 @@ class HttpCall:
         except Exception as error:  # noqa: BLE001 -- a mistake here ends this call, and no other
             self._broken(error)
 
+    @abstractmethod
     def _conclude(self) -> None:
-        raise NotImplementedError
+        """Answer the caller: all has come."""
 
     def _take(self, data: bytes) -> None:
         """Keep it until the answer is whole."""

@@ -29,4 +29,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Never: a ledger is not taken down by a command."""
-    raise NotImplementedError("there is nothing before the first step")
+    raise NotImplementedError(
+        "no command takes a ledger down: export what is to be kept, then drop the database"
+    )
