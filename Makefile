@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench scale lint format lock venv clean
+.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench ledger scale lint format lock venv clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -76,9 +76,14 @@ faults: $(STAMP)  ## Check the books of N calls while everything dies: make faul
 	@.venv/bin/python -m bench.faults --seed $(or $(SEED),1) --calls $(or $(N),10000) $(ARGS)
 
 bench: $(STAMP)  ## Speed and memory against plain Envoy, into the README: make bench ARGS=--no-rival
-	@echo "The gateway against plain Envoy, then gRPC and the quota engine; about six minutes …"
+	@echo "The gateway against plain Envoy, gRPC, the quota engine, the shared store; ten minutes …"
 	@cd bench && ../.venv/bin/python -m gateway --write $(ARGS) && \
-	  ../.venv/bin/python -m grpc_api --write && ../.venv/bin/python quota_engine.py
+	  ../.venv/bin/python -m grpc_api --write && ../.venv/bin/python quota_engine.py && \
+	  PYTHONPATH=../tests ../.venv/bin/python -m quota_store --write
+
+ledger: $(STAMP)  ## Ten million rows in a real PostgreSQL, into the README: make ledger ARGS='--rows 1000000'
+	@echo "A PostgreSQL, a collector, ten million rows; half an hour …"
+	@cd bench && PYTHONPATH=../tests ../.venv/bin/python -m postgresql --write $(ARGS)
 
 scale: $(STAMP)  ## The operator on a real API server: make scale ARGS='--tenants 100 --agents 200'
 	@echo "1,000 tenants, 10,000 resources, 2,000 agents; ten minutes or more …"
@@ -89,7 +94,7 @@ lint: $(STAMP)  ## Check style, types and the direction of imports.
 	@echo "ruff format …" && .venv/bin/ruff format --check --quiet .
 	@echo "mypy …" && .venv/bin/mypy --no-error-summary
 	@cd bench && MYPYPATH=../tests ../.venv/bin/mypy --no-error-summary --follow-imports silent \
-	  --config-file ../pyproject.toml -p gateway -p control_plane -m quota_engine
+	  --config-file ../pyproject.toml -p gateway -p control_plane -p quota_store -p postgresql -m quota_engine
 	@echo "lint-imports …" && .venv/bin/lint-imports --no-logo
 	@.venv/bin/lint-imports --no-logo --config collector/imports.toml
 

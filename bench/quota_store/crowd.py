@@ -9,7 +9,7 @@ import asyncio
 import random
 import sys
 
-from gateway import gateway
+from quota_store.replica import gateway
 
 from bailiwick_sidecar.quota.lessee import Lessee, Message, Promised, Reply, Verdict
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits

@@ -1,7 +1,5 @@
 """A gateway's end of a shared store, as the benchmark and its child processes make it."""
 
-from pathlib import Path
-
 from bailiwick_contract.v1.tenant_config_pb2 import OnOutage
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.lessee import Lessee
@@ -33,11 +31,3 @@ def gateway(port: int, replica: str, limits: CompiledLimits) -> tuple[SharedStor
         policy=lambda: OnOutage.QUOTA_STORE_DENY,
     )
     return store, clock
-
-
-def server_command(port: int, directory: Path) -> list[str]:
-    """A Redis for this run alone."""
-    return [
-        *("redis-server", "--port", str(port), "--bind", "127.0.0.1"),
-        *("--save", "", "--dir", str(directory), "--loglevel", "warning"),
-    ]

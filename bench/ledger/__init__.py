@@ -1,1 +1,0 @@
-"""How fast the ledger in PostgreSQL takes rows and answers, and how an outage ends."""
