@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tools.building import HERE, cache_root, go_build, pins, say
+from tools.building import HERE, cache_root, go_build, one_at_a_time, pins, say
 
 MODULE = "kubernetes"
 NEEDED = ("etcd", "kube-apiserver")
@@ -32,13 +32,20 @@ def find_or_build() -> Path:
         return folder
     own = cache_root() / "bailiwick" / "control-plane" / pins(MODULE)[:16]
     version = kubernetes_version()
+    if found := _found(own, version):
+        return found
+    with one_at_a_time():  # whoever was before may have built them
+        return _found(own, version) or _build(own, version)
+
+
+def _found(own: Path, version: str) -> Path | None:
     shared = sorted((cache_root() / "e2e-cluster" / "bin").glob("*"))
     for folder in (own, *shared):
         if all((folder / name).exists() for name in NEEDED) and (
             folder == own or version_of(folder / "kube-apiserver") == version
         ):
             return folder
-    return _build(own, version)
+    return None
 
 
 def kubernetes_version() -> str:

@@ -1,10 +1,13 @@
 """Programs that tests run: on PATH, or built once from the modules pinned beside this file."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -35,13 +38,29 @@ def find_or_build(name: str, module: str, package: str, *, flags: tuple[str, ...
 
 def built(program: Path, module: str, package: str, *, flags: tuple[str, ...] = ()) -> Path:
     """The program where it is kept; built now, which says so, where it is not there yet."""
-    if not program.exists():
-        say(f"building {program.name} into {program} (once; some minutes)")
-        program.parent.mkdir(parents=True, exist_ok=True)
-        part = program.with_name(f"{program.name}.{os.getpid()}.part")
-        go_build(module, "-ldflags", "-s -w", *flags, "-o", str(part), package)
-        part.replace(program)
+    if program.exists():
+        return program
+    with one_at_a_time():
+        if not program.exists():  # whoever was before may have built it
+            say(f"building {program.name} into {program} (once; some minutes)")
+            program.parent.mkdir(parents=True, exist_ok=True)
+            part = program.with_name(f"{program.name}.part")
+            go_build(module, "-ldflags", "-s -w", *flags, "-o", str(part), package)
+            part.replace(program)
     return program
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """No other run of the tests builds meanwhile: two at once would take twice as long each."""
+    cache_root().mkdir(parents=True, exist_ok=True)
+    with (cache_root() / "bailiwick-builds.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another run of the tests, which is building")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def go_build(module: str, *arguments: str) -> None:
