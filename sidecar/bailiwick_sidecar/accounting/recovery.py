@@ -71,11 +71,16 @@ async def recover(
             case Row() if said.intent.key in carried:
                 del carried[said.intent.key]
                 late.append(said)
+            case Row() if said.state is RowState.VOID:
+                # Taken, then given back: a shared store may know the first and not the second,
+                # and hears of counters alone that something was done with.
+                del fresh[said.intent.key]
+                entries.append(_entry(said.intent, None))
+                late.append(said)
             case Row():
                 del fresh[said.intent.key]
-                if said.state is not RowState.VOID:
-                    entries.append(_entry(said.intent, amounts_of(said)))
-    ended = len(late) + len(entries)
+                entries.append(_entry(said.intent, amounts_of(said)))
+    ended = sum(1 for entry in entries if entry[2] is not None) + len(late)
     if counters is not None:
         entries += [_entry(intent, None) for intent in fresh.values()]
         await store.restore(entries)

@@ -243,8 +243,8 @@ class Engine:
     def restore(self, entries: Iterable[tuple[Reservation, int, Amounts | None]]) -> None:
         """Rebuild counters: (reservation, admitted at, settled amounts or None while open).
 
-        Nothing is refused, since it was admitted once. Voided attempts are not among the
-        entries. The order does not matter; a key that is open already is left as it is.
+        Nothing is refused, since it was admitted once. A voided attempt is an open one among the
+        entries, and voided after. The order does not matter; a key that is open already stays.
         """
         moment = self._moment
         for reservation, admitted_at, actual in sorted(entries, key=_admission):

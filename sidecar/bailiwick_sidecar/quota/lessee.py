@@ -17,7 +17,6 @@ from bailiwick_sidecar.quota.shared import (
     Alone,
     Among,
     Report,
-    SharedCalendar,
     SharedCounter,
     SharedLeases,
     SharedWindow,
@@ -205,7 +204,7 @@ class Lessee:
     def listen(self, caller: Caller, now: int) -> None:
         """Have the next message ask how this caller's counters stand."""
         for counter in self.engine.meet(caller, now):
-            if isinstance(counter, SharedWindow | SharedCalendar | SharedLeases):
+            if isinstance(counter, SharedCounter):
                 if not counter.share.held:  # stays until the answer is there
                     counter.share.until = self.engine.moment.at + SHARE_MS
                 counter.tell()
@@ -319,7 +318,7 @@ class Lessee:
 
     def _shared(self) -> Iterator[SharedCounter]:
         for counter in self.engine.counters():
-            assert isinstance(counter, SharedWindow | SharedCalendar | SharedLeases)
+            assert isinstance(counter, SharedCounter)
             yield counter
 
     def renumber(self, last: int) -> None:
@@ -349,7 +348,7 @@ class Lessee:
         message.asks.append(Ask(reservation, plan, tuple(needs)))
 
     def _place(self, message: Message, places: dict[SharedCounter, int], counter: object) -> int:
-        assert isinstance(counter, SharedWindow | SharedCalendar | SharedLeases)
+        assert isinstance(counter, SharedCounter)
         place = places.get(counter)
         if place is None:
             counter.share.drop()

@@ -5,7 +5,8 @@ was given.
 """
 # ruff: noqa: D102 - what these methods promise is said in Counter and MeasuredCounter
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bailiwick_sidecar.quota.counter import Counter
 from bailiwick_sidecar.quota.leases import LEASE_RETRY_MS, LeaseCounter
@@ -17,8 +18,6 @@ from bailiwick_sidecar.quota.windows import LENGTHS, CalendarCounter, MakeCounte
 
 Report = tuple[int, int]
 """A place in time (a window's bucket, a period's number, a deadline in ms) and what was used."""
-
-SharedCounter: TypeAlias = "SharedWindow | SharedCalendar | SharedLeases"
 
 EVERYTHING: Final = 1 << 200
 
@@ -49,20 +48,80 @@ class Among:
         """Set while the store is away and this replica decides by itself."""
 
 
-class SharedWindow(SlidingWindow):
-    """A window whose use the store knows by buckets of `width` ms."""
+class SharedCounter(Counter):
+    """What counters have in common that share, whatever they count.
 
-    __slots__ = ("among", "buckets", "changed", "moment", "share", "width")
+    To be named before the class that counts: `super()` here is that one. Who derives from it has
+    the slots of SHARING, since Python joins no two classes that both have some.
+    """
+
+    if not TYPE_CHECKING:
+        __slots__ = ()
+
+    share: Share
+    among: Among
+    moment: Moment
+    changed: set[int]
+    """Places of which the store has not heard the newest."""
 
     def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
         super().__init__(limit, values)
         self.share = Share()
         self.among = among
         self.moment = among.moment
+        self.changed = set()
+        self.fall_back()
+
+    def fall_back(self) -> None:
+        """Take the place of the store where it is away."""
+        alone, share = self.among.alone, self.share
+        if alone is not None:
+            others = share.others_at(self.moment.at)
+            share.ceiling = alone.ceiling(self.cap, self.own(), others)
+
+    def tell(self) -> None:
+        """Have the next message say how the counter stands."""
+        if self.share.mark():
+            self.among.news.append(self)
+
+    def retell(self) -> None:
+        """Have the store told everything again."""
+        self.tell()
+
+    def own(self) -> int:
+        """What this replica has used, or has under way."""
+        return super().used(self.moment)  # type: ignore[safe-super]  # not Counter's: see above
+
+    def used(self, moment: Moment) -> int:
+        return super().used(moment) + self.share.others_at(moment.at)  # type: ignore[safe-super]  # as above
+
+    def spent(self, moment: Moment) -> int:
+        return self.used(moment) - self.share.held_by_others(moment.at)
+
+    def idle(self, moment: Moment) -> bool:
+        return self.share.rests(moment.at) and super().idle(moment)  # type: ignore[safe-super]  # as above
+
+    def load(self, data: Any) -> None:
+        super().load(data)  # type: ignore[safe-super]  # as above
+        self.retell()
+
+    @abstractmethod
+    def reports(self) -> list[Report]:
+        """What the store has to hear, the oldest first."""
+
+
+SHARING: Final = ("among", "changed", "moment", "share")
+
+
+class SharedWindow(SharedCounter, SlidingWindow):
+    """A window whose use the store knows by buckets of `width` ms."""
+
+    __slots__ = (*SHARING, "buckets", "width")
+
+    def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
+        super().__init__(limit, values, among)
         self.width = WIDTHS[self._length]
         self.buckets: dict[int, int] = {}
-        self.changed: set[int] = set()
-        self.fall_back()
 
     @property
     def length(self) -> int:
@@ -88,32 +147,10 @@ class SharedWindow(SlidingWindow):
             self.tell()
         super().adjust(slot, change)
 
-    def fall_back(self) -> None:
-        """Take the place of the store where it is away."""
-        alone, share = self.among.alone, self.share
-        if alone is not None:
-            others = share.others_at(self.moment.at)
-            share.ceiling = alone.ceiling(self.cap, self.own(), others)
-
     def retell(self) -> None:
         """Have the store told everything again."""
         self.changed.update(self.buckets)
         self.tell()
-
-    def tell(self) -> None:
-        """Have the next message say how the counter stands."""
-        if self.share.mark():
-            self.among.news.append(self)
-
-    def own(self) -> int:
-        """What this replica has used."""
-        return super().used(self.moment)
-
-    def used(self, moment: Moment) -> int:
-        return super().used(moment) + self.share.others_at(moment.at)
-
-    def spent(self, moment: Moment) -> int:
-        return self.used(moment) - self.share.held_by_others(moment.at)
 
     def resets_at(self, moment: Moment) -> int:
         others = self.share.others_until - moment.shift if self.share.others else 0
@@ -124,9 +161,6 @@ class SharedWindow(SlidingWindow):
             return None
         waits = self.share.waits
         return moment.wall + self.width if waits is None else max(waits, moment.wall)
-
-    def idle(self, moment: Moment) -> bool:
-        return self.share.rests(moment.at) and super().idle(moment)
 
     def reports(self) -> list[Report]:
         """What the store has to hear, the oldest first; forgets buckets that are over."""
@@ -143,18 +177,10 @@ class SharedWindow(SlidingWindow):
         self.changed.add(bucket)
 
 
-class SharedCalendar(CalendarCounter):
+class SharedCalendar(SharedCounter, CalendarCounter):
     """A day's or month's use, of which this replica knows its own."""
 
-    __slots__ = ("among", "changed", "moment", "share")
-
-    def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
-        super().__init__(limit, values)
-        self.share = Share()
-        self.among = among
-        self.moment = among.moment
-        self.changed: set[int] = set()
-        self.fall_back()
+    __slots__ = SHARING
 
     @property
     def period(self) -> int:
@@ -184,44 +210,15 @@ class SharedCalendar(CalendarCounter):
             self.tell()
         super().adjust(slot, change)
 
-    def fall_back(self) -> None:
-        """Take the place of the store where it is away."""
-        alone, share = self.among.alone, self.share
-        if alone is not None:
-            others = share.others_at(self.moment.at)
-            share.ceiling = alone.ceiling(self.cap, self.own(), others)
-
     def retell(self) -> None:
         """Have the store told everything again."""
         self.changed.update(self._counts)
         self.tell()
 
-    def tell(self) -> None:
-        """Have the next message say how the counter stands."""
-        if self.share.mark():
-            self.among.news.append(self)
-
-    def own(self) -> int:
-        """What this replica has used."""
-        return super().used(self.moment)
-
-    def used(self, moment: Moment) -> int:
-        return super().used(moment) + self.share.others_at(moment.at)
-
-    def spent(self, moment: Moment) -> int:
-        return self.used(moment) - self.share.held_by_others(moment.at)
-
     def fits_from(self, amount: int, moment: Moment) -> int | None:
         if amount > self.cap or not self.cap:
             return None
         return self.resets_at(moment)
-
-    def idle(self, moment: Moment) -> bool:
-        return self.share.rests(moment.at) and super().idle(moment)
-
-    def load(self, data: Any) -> None:
-        super().load(data)
-        self.retell()
 
     def reports(self) -> list[Report]:
         """What the store has to hear, by period."""
@@ -229,18 +226,10 @@ class SharedCalendar(CalendarCounter):
         return [(one, self._counts[one]) for one in sorted(told) if one in self._counts]
 
 
-class SharedLeases(LeaseCounter):
+class SharedLeases(SharedCounter, LeaseCounter):
     """What is under way in all replicas, of which this one knows its own."""
 
-    __slots__ = ("among", "changed", "moment", "share")
-
-    def __init__(self, limit: CompiledLimit, values: Values, among: Among) -> None:
-        super().__init__(limit, values)
-        self.share = Share()
-        self.among = among
-        self.moment = among.moment
-        self.changed: set[int] = set()
-        self.fall_back()
+    __slots__ = SHARING
 
     def fits(self, predecessor: AttemptKey | None) -> bool:
         if self.cap <= 0:
@@ -264,32 +253,6 @@ class SharedLeases(LeaseCounter):
             self.tell()
         super().end(key)
 
-    def fall_back(self) -> None:
-        """Take the place of the store where it is away."""
-        alone, share = self.among.alone, self.share
-        if alone is not None:
-            others = share.others_at(self.moment.at)
-            share.ceiling = alone.ceiling(self.cap, self.own(), others)
-
-    def retell(self) -> None:
-        """Have the store told everything again."""
-        self.tell()
-
-    def tell(self) -> None:
-        """Have the next message say how the counter stands."""
-        if self.share.mark():
-            self.among.news.append(self)
-
-    def own(self) -> int:
-        """What this replica has under way."""
-        return len(self._holders)
-
-    def used(self, moment: Moment) -> int:
-        return len(self._holders) + self.share.others_at(moment.at)
-
-    def spent(self, moment: Moment) -> int:
-        return self.used(moment) - self.share.held_by_others(moment.at)
-
     def resets_at(self, moment: Moment) -> int:
         if not self._holders:
             return moment.wall
@@ -300,9 +263,6 @@ class SharedLeases(LeaseCounter):
             return None
         full = self.used(moment) + amount > self.cap or self.share.ceiling is not None
         return moment.wall + LEASE_RETRY_MS if full else moment.wall
-
-    def idle(self, moment: Moment) -> bool:
-        return self.share.rests(moment.at) and super().idle(moment)
 
     def reports(self) -> list[Report]:
         """How many are under way, and when the last of them ends at the latest."""
