@@ -11,8 +11,9 @@ import sys
 
 from quota_store.replica import gateway
 
-from bailiwick_sidecar.quota.lessee import Lessee, Message, Promised, Reply, Verdict
+from bailiwick_sidecar.quota.lessee import Lessee, Promised, Verdict
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
+from bailiwick_sidecar.quota.messages import Message, Reply
 from bailiwick_sidecar.quota.model import (
     Amounts,
     AttemptKey,

@@ -15,6 +15,7 @@ from bailiwick_sidecar.ledger.schema import MICRO, POSTGRES_STEP, attempts
 MONTHS_AHEAD: Final = 4
 """Partitions that are there before their month begins, beside that of the month before."""
 _KEY: Final = [attempts.c[name] for name in ("stream_id", "attempt")]
+CALLER: Final = ("team", "project", "user", "route", "tier")
 _ARRAYS: Final = {String: "text", BigInteger: "bigint", Integer: "integer", Boolean: "boolean"}
 
 
@@ -106,7 +107,7 @@ class PostgresLedger:
             DatabaseAwayError: ask again.
         """
         c = attempts.c
-        keys = [c[name] for name in ("namespace", "team", "project", "user", "route", "tier")]
+        keys = [c[name] for name in (*CALLER, "namespace", "gateway")]
         # The policy says the same; saying it here lets the planner use the index.
         query = select(
             *keys,

@@ -1,6 +1,7 @@
 """A row of a batch as the values of the ledger's columns. Pure."""
 
 import json
+import re
 from typing import Any, Final
 
 from bailiwick_collector.errors import BadRowError
@@ -13,7 +14,8 @@ STATES: Final = frozenset({"settled", "estimated", "void", "unknown"})
 WIDEST: Final = 2**63 - 1
 NOWHERE: Final = "\ufffd"
 """Stands for the one character that PostgreSQL's text has no room for."""
-_OF_BATCH: Final = ("tenant", "namespace", "currency")
+_OF_BATCH: Final = ("tenant", "namespace", "currency", "gateway")
+_GATEWAY: Final = re.compile(r"[0-9A-Za-z]{0,64}")
 _COUNTS: Final = (
     "input_tokens",
     "output_tokens",
@@ -38,6 +40,8 @@ def values(row: UsageRow, batch: UsageBatch) -> tuple[Any, ...]:
     where = f"row {row.stream_id!r} attempt {row.attempt}"
     if not row.stream_id or not 0 < row.attempt < 2**31 or row.admitted_at <= 0:
         raise BadRowError(f"{where} has no key: stream_id, attempt and admitted_at are needed")
+    if not _GATEWAY.fullmatch(batch.gateway):
+        raise BadRowError("the batch's gateway is not of letters and digits, 64 at most")
     if row.state not in STATES:
         raise BadRowError(f"{where} has state {row.state!r}, which this release does not know")
     if row.status >= 2**31 or any(getattr(row, name) > WIDEST for name in _COUNTS):

@@ -94,6 +94,7 @@ class Reason(StrEnum):
     # Of the Tenant with Degraded, for what its gateways depend on beside keys.
     LEDGER_FAILING = "LedgerFailing"
     QUOTA_STORE_REFUSED = "QuotaStoreRefused"
+    QUOTA_STORE_INCOMPLETE = "QuotaStoreIncomplete"
     QUOTA_STORE_UNREACHABLE = "QuotaStoreUnreachable"
 
     # VaultGranted

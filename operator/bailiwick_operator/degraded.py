@@ -11,6 +11,7 @@ from bailiwick_operator.publish.acks import DependencyWord, PodAck
 _REASONS: Final = {
     ("quota-store", "Unreachable"): Reason.QUOTA_STORE_UNREACHABLE,
     ("quota-store", "Refused"): Reason.QUOTA_STORE_REFUSED,
+    ("quota-store", "Incomplete"): Reason.QUOTA_STORE_INCOMPLETE,
     ("ledger", "Failing"): Reason.LEDGER_FAILING,
 }
 """Worst first: without a store calls may be refused, rows without a ledger wait in the journal.

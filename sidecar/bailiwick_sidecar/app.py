@@ -129,7 +129,7 @@ class Agent:
         return self._store.desired
 
     async def _serve(self, first: Accepted, stop: asyncio.Event) -> None:
-        counting = self._counting = Counted(self._keys, self.settings.state_dir).by(first)
+        counting = self._counting = Counted(self._keys, self.settings).by(first)
         engine, store, clock = counting.engine, counting.store, counting.clock
         self._configure_keys()
         await counting.begin()

@@ -20,6 +20,7 @@ from bailiwick_sidecar.quota import model
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.memory import MemoryStore
 from bailiwick_sidecar.secrets import KeyRef, KeySource
+from bailiwick_sidecar.settings import Settings
 
 REPLICA_FILE: Final = "replica"
 
@@ -107,7 +108,7 @@ class Counted:
     """How a gateway begins to count."""
 
     keys: KeySource
-    state_dir: Path
+    settings: Settings
 
     def by(self, first: Accepted) -> Counting:
         """The counting that this config asks for."""
@@ -116,7 +117,10 @@ class Counted:
         # Redis' client takes a while to import: only who has such a store waits for it.
         together = importlib.import_module("bailiwick_sidecar.counting_together")
         counting: Counting = together.CountingTogether(
-            first, keys=self.keys, replica=replica_id(self.state_dir)
+            first,
+            keys=self.keys,
+            replica=replica_id(self.settings.state_dir),
+            settings=self.settings,
         )
         return counting
 

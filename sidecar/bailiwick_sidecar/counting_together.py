@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import importlib
+import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import Metric
 
@@ -11,17 +13,23 @@ from bailiwick_contract.v1.tenant_config_pb2 import QuotaStore, TenantConfig
 from bailiwick_sidecar.config.accept import Accepted
 from bailiwick_sidecar.counting import StoreChangedError, now_ms, password_of
 from bailiwick_sidecar.keyring import Degraded
+from bailiwick_sidecar.lost_use import LostUse
 from bailiwick_sidecar.quota.engine import Engine
 from bailiwick_sidecar.quota.lessee import Lessee
 from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.shared import Among, counter_maker
 from bailiwick_sidecar.secrets import Absent, KeySource, Secret
+from bailiwick_sidecar.settings import Settings
 from bailiwick_sidecar.shared.clock import StoreClock
 from bailiwick_sidecar.shared.connection import StoreAddress, StoreConnection
 from bailiwick_sidecar.shared.errors import QuotaStoreError
 from bailiwick_sidecar.shared.figures import figures
 from bailiwick_sidecar.shared.link import Place, RedisLink
+from bailiwick_sidecar.shared.rebuild import Rebuild
 from bailiwick_sidecar.shared.store import SharedStore
+
+if TYPE_CHECKING:
+    from bailiwick_sidecar.ledger.totals import Totals
 
 FIRST_MEETING: Final = 1.5
 """Seconds for which a start waits for the store's time."""
@@ -30,8 +38,11 @@ FIRST_MEETING: Final = 1.5
 class CountingTogether:
     """Counters that all gateways of the tenant share."""
 
-    def __init__(self, first: Accepted, *, keys: KeySource, replica: str) -> None:
+    def __init__(
+        self, first: Accepted, *, keys: KeySource, replica: str, settings: Settings
+    ) -> None:
         self._config = first.config
+        self._settings = settings
         self._keys = keys
         moment = Moment(first.time_zone)
         among = Among(moment)
@@ -45,9 +56,16 @@ class CountingTogether:
         self._connection = StoreConnection(_address(said), self._password)
         self.store = SharedStore(
             Lessee(self.engine, among),
-            RedisLink(self._connection, Place(said.prefix, first.config.namespace, replica)),
+            RedisLink(
+                self._connection,
+                Place(said.prefix, first.config.namespace, replica, rebuilds=True),
+            ),
             clock=store_clock,
             policy=lambda: self._config.on_outage.quota_store,
+            rebuild=Rebuild(
+                LostUse(self.engine, store_clock, lambda: self._config, self._totals),
+                time.monotonic,
+            ),
         )
 
     async def begin(self) -> None:
@@ -86,6 +104,13 @@ class CountingTogether:
     def figures(self) -> Iterable[Metric]:
         """Of outages, shares and replicas."""
         return figures(self.store, self.clock())
+
+    def _totals(self, config: TenantConfig) -> "Totals":
+        # SQL or gRPC takes a while to import: only who has lost something waits for it.
+        totals: Totals = importlib.import_module("bailiwick_sidecar.ledger_link").totals_of(
+            self._settings, config
+        )
+        return totals
 
     def _password(self) -> Secret | Absent | None:
         ref = password_of(self._config)

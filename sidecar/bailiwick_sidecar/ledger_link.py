@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.accounting.journal import FileJournal
+from bailiwick_sidecar.counting import replica_id
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError
 from bailiwick_sidecar.ledger.retention import forget, kept_since
 from bailiwick_sidecar.ledger.rows import Owner
 from bailiwick_sidecar.ledger.store import RowSink, SqliteLedger
+from bailiwick_sidecar.ledger.totals import FileTotals, Totals
 from bailiwick_sidecar.ledger.writer import LedgerWriter
 from bailiwick_sidecar.settings import Settings
 
@@ -21,10 +23,15 @@ def ledger_of(settings: Settings, config: TenantConfig, journal: FileJournal) ->
 
     They go to the collector where there is one, else into a file.
     """
-    owner = Owner(config.tenant, config.namespace, config.currency)
+    owner = _owner(settings, config)
     writer = LedgerWriter(_sink(settings, owner), journal)
     writer.start()
     return writer
+
+
+def _owner(settings: Settings, config: TenantConfig) -> Owner:
+    gateway = replica_id(settings.state_dir)
+    return Owner(config.tenant, config.namespace, config.currency, gateway)
 
 
 def _sink(settings: Settings, owner: Owner) -> RowSink:
@@ -33,6 +40,15 @@ def _sink(settings: Settings, owner: Owner) -> RowSink:
     from bailiwick_sidecar.ledger.remote import CollectorSink  # noqa: PLC0415 - only where needed
 
     return CollectorSink(settings.collector, owner)
+
+
+def totals_of(settings: Settings, config: TenantConfig) -> Totals:
+    """What this tenant's gateways used, from wherever rows go; this one's are among them."""
+    if settings.collector is None:
+        return FileTotals(settings.ledger, settings.ledgers, config.tenant)
+    from bailiwick_sidecar.ledger.remote_totals import CollectorTotals  # noqa: PLC0415 - as above
+
+    return CollectorTotals(settings.collector, _owner(settings, config))
 
 
 def forget_old(settings: Settings, config: TenantConfig, now: int) -> None:

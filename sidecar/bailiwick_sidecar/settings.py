@@ -56,6 +56,9 @@ class Settings:
     """A folder for each Secret that a pod mounts, for keys that are in none of these."""
     collector: CollectorAddress | None = None
     """Where ledger rows go instead of `ledger.db`."""
+    ledgers: Path | None = None
+    """A folder in which every gateway of this machine has its `state_dir`: their ledgers are read
+    where a shared store has lost what gateways used that are gone."""
 
     @property
     def acked_config(self) -> Path:
@@ -100,6 +103,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--listen", default="127.0.0.1:8080", help="where Envoy serves callers")
     parser.add_argument("--metrics", default="127.0.0.1:9090", help="where the agent is scraped")
     parser.add_argument("--secrets", type=Path, help="providers' keys, YAML with mode 0600")
+    parser.add_argument("--ledgers", type=Path, help="folder of this machine's state folders")
     add_vault_options(parser)
     said = parser.parse_args(arguments)
     vault = vault_of(said)
@@ -117,6 +121,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
         metrics_port=metrics_port,
         secrets=said.secrets.absolute() if said.secrets else None,
         vault=vault,
+        ledgers=said.ledgers.absolute() if said.ledgers else None,
     )
 
 

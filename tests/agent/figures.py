@@ -16,9 +16,10 @@ from bailiwick_sidecar.measured import measure, passed_over
 from bailiwick_sidecar.metrics import AgentMetrics
 from bailiwick_sidecar.names import backend_code
 from bailiwick_sidecar.quota.engine import Engine
-from bailiwick_sidecar.quota.lessee import Answer, Reply, Standing
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
+from bailiwick_sidecar.quota.messages import Answer, Reply, Standing
 from bailiwick_sidecar.quota.model import Amounts, Caller, LimitKind, Reservation
+from bailiwick_sidecar.quota.rebuilding import Part
 from bailiwick_sidecar.secrets import KeyRef, Secret
 from bailiwick_sidecar.shared.figures import figures
 from bailiwick_sidecar.shared.store import SharedStore
@@ -50,9 +51,14 @@ def row(state: RowState = RowState.SETTLED, **changes: object) -> Row:
     return Row(**said)  # type: ignore[arg-type]
 
 
+async def _nothing(_: Replica) -> dict[Part, int]:
+    return {}
+
+
 def sharing() -> SharedStore:
     """A gateway's end of a shared store, with a share of a limit."""
-    replica = Replica(6379, "r", [CompiledLimit("Tenant/t#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)])
+    limits = [CompiledLimit("Tenant/t#rpm", LimitKind.REQUESTS_PER_MINUTE, 4)]
+    replica = Replica(6379, "r", limits, lost=_nothing)
     lessee = replica.store.lessee
     message, _ = lessee.prepare([Reservation(("s", 1), CALLER, Amounts(1, 1), NOW)], NOW)
     standing = Standing(used=0, extra=2, hungry=False, held=0, freed=0)

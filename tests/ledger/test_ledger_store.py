@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.model import Row, RowState, Usage
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError
+from bailiwick_sidecar.ledger.queries import export
 from bailiwick_sidecar.ledger.rows import Owner
 from bailiwick_sidecar.ledger.store import SqliteLedger
+from bailiwick_sidecar.ledger.totals import FileTotals
 
-OWNER = Owner(tenant="acme", namespace="acme-prod", currency="EUR")
+OWNER = Owner(tenant="acme", namespace="acme-prod", currency="EUR", gateway="0123abcd")
 
 
 def kept(path: Path) -> list[tuple[str, int, str, str]]:
@@ -102,6 +104,7 @@ def test_every_field_is_kept(tmp_path: Path) -> None:
         "duration_ms": 11,
         "first_byte_ms": 12,
         "tags": '{"feature":"summarise"}',
+        "gateway": "0123abcd",
     }
 
 
@@ -187,3 +190,24 @@ def test_file_of_another_kind_or_release_is_refused(tmp_path: Path) -> None:
     directory.mkdir()
     with pytest.raises(LedgerUnavailableError):
         SqliteLedger(directory, OWNER).write([row()])
+
+
+def test_a_file_of_an_older_release_gets_what_it_lacks(tmp_path: Path) -> None:
+    """Rows that are there say no gateway; it is read before and after it was written to."""
+    path = tmp_path / "ledger.db"
+    ledger = SqliteLedger(path, OWNER)
+    ledger.write([row("a")])
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE attempts DROP COLUMN gateway")
+        connection.commit()
+
+    assert [used.gateway for used in FileTotals(path, None, "acme").since(0)] == [""]
+    assert [entry.stream_id for entry in export([path])] == ["a"]
+    ledger.write([row("b")])
+    ledger.close()
+    totals = FileTotals(path, None, "acme").since(0)
+    assert sorted((used.gateway, used.tokens) for used in totals) == [
+        ("", 1_000),
+        ("0123abcd", 1_000),
+    ]

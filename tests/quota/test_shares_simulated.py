@@ -12,19 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from quota.building import KIND, NOW, ask
 
 from bailiwick_sidecar.quota.engine import Engine
-from bailiwick_sidecar.quota.lessee import (
-    MARGIN_MS,
-    SHARE_MS,
-    Again,
-    Answer,
-    Lessee,
-    Message,
-    Promised,
-    Refused,
-    Reply,
-    Standing,
-)
+from bailiwick_sidecar.quota.lessee import MARGIN_MS, SHARE_MS, Again, Lessee, Promised, Refused
 from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
+from bailiwick_sidecar.quota.messages import Answer, Message, Reply, Standing
 from bailiwick_sidecar.quota.model import Amounts, AttemptKey, Grant, Reservation
 from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.shared import Among, counter_maker

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -21,11 +22,13 @@ from bailiwick_sidecar.quota.model import (
     Reservation,
 )
 from bailiwick_sidecar.quota.moment import Moment
+from bailiwick_sidecar.quota.rebuilding import Part
 from bailiwick_sidecar.quota.shared import Among, counter_maker
 from bailiwick_sidecar.secrets import Secret
 from bailiwick_sidecar.shared.clock import StoreClock
 from bailiwick_sidecar.shared.connection import StoreAddress, StoreConnection
 from bailiwick_sidecar.shared.link import Place, RedisLink
+from bailiwick_sidecar.shared.rebuild import Rebuild
 from bailiwick_sidecar.shared.store import SharedStore
 
 PREFIX = "{bailiwick:acme}"
@@ -48,11 +51,14 @@ class Replica:
         password: str = "",
         prefix: str = PREFIX,
         grace_ms: int = 1_500,
+        zone: str = ZONE,
+        lost: Callable[["Replica"], Awaitable[Mapping[Part, int]]] | None = None,
     ) -> None:
-        moment = Moment(ZONE)
+        """`lost` asks a ledger for what gateways used that are gone; without it none is asked."""
+        moment = Moment(zone)
         among = Among(moment)
         self.name = name
-        self.engine = Engine(CompiledLimits(limits), ZONE, make=counter_maker(among), moment=moment)
+        self.engine = Engine(CompiledLimits(limits), zone, make=counter_maker(among), moment=moment)
         self.clock = StoreClock()
         self.connection = StoreConnection(
             StoreAddress("127.0.0.1", port, user=user),
@@ -60,9 +66,13 @@ class Replica:
         )
         self.store = SharedStore(
             Lessee(self.engine, among),
-            RedisLink(self.connection, Place(prefix, namespace, name, grace_ms)),
+            RedisLink(
+                self.connection,
+                Place(prefix, namespace, name, grace_ms, rebuilds=lost is not None),
+            ),
             clock=self.clock,
             policy=lambda: policy,
+            rebuild=Rebuild(lambda: lost(self), time.monotonic) if lost is not None else None,
         )
         self.admitted: dict[AttemptKey, Reservation] = {}
         self._task: asyncio.Task[None] | None = None

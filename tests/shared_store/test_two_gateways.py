@@ -132,3 +132,43 @@ def test_without_its_store_a_tenant_is_refused_and_comes_back(
             said = wait_for("it answers", lambda index=index: answered(status(index)))
             assert said.status_code == 429
         assert "bailiwick_quota_store_losses_total 1.0" in up.scrape(0)
+
+
+def test_a_namespace_that_left_is_not_forgotten_with_the_store(
+    tmp_path: Path, server: RedisServer, source: CountingProvider
+) -> None:
+    """acme-a uses the month and is taken out; Redis comes back empty; acme-b refuses all the same.
+
+    The ledgers of this machine say it: acme-a's is there, though nobody serves it.
+    """
+    url = f"http://127.0.0.1:{source.port}/v1/chat/completions"
+    each = int(httpx.post(url, content=BODY).json()["usage"]["total_tokens"])
+    # One more call fits after two, and no other.
+    limits = {"tokensPerMonth": RESERVATION + 2 * each}
+    up = Up(tmp_path, namespaces=2)
+    up.arguments += ["--quota-store", server.address]
+
+    async def one(index: int, token: str) -> int:
+        async with httpx.AsyncClient(timeout=60) as client:
+            return (await call(client, up, index, token)).status_code
+
+    def passes(index: int, token: str) -> bool:
+        return asyncio.run(one(index, token)) == 200
+
+    with running(up, documents(source, limits)):
+        wait_for("the other gateway", lambda: up.ready(1))
+        token = up.token(user="u1")
+        for _ in range(2):
+            wait_for("a call passes", lambda: passes(0, token))
+    server.kill()
+    server.start()
+    left = [
+        tenant(namespaces=("acme-b",), limits=limits),
+        provider("a", source.port),
+        route("fast", backend("a"), namespace="acme-b"),
+    ]
+    with running(up, left):
+        token = up.token(user="u1")
+        wait_for("the last call passes", lambda: passes(0, token))
+        assert asyncio.run(one(0, token)) == 429
+        assert "bailiwick_quota_store_rebuilt_amounts_total 1.0" in up.scrape()

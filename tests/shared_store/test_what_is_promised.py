@@ -5,8 +5,9 @@ from shared_store.replicas import ZONE
 from shared_store.test_one_limit_for_all import shared
 
 from bailiwick_sidecar.quota.engine import Engine
-from bailiwick_sidecar.quota.lessee import Answer, Lessee, Promised, Reply, Standing
+from bailiwick_sidecar.quota.lessee import Lessee, Promised
 from bailiwick_sidecar.quota.limits import CompiledLimits
+from bailiwick_sidecar.quota.messages import Answer, Reply, Standing
 from bailiwick_sidecar.quota.model import Amounts, Reservation
 from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.shared import Among, counter_maker

@@ -55,6 +55,14 @@ def test_without_news_the_condition_is_that_of_keys() -> None:
     assert with_dependencies(keys(), {"prod": [said(), said(made_up)]}, now=NOW) == keys()
 
 
+def test_a_store_that_lost_what_no_ledger_can_say_is_told() -> None:
+    """Before the ledger itself, which is the cause: calls may be refused for it."""
+    lost = Degraded("quota-store", "Incomplete", "2025-12-31", "the ledger can't say it")
+    found = with_dependencies(keys(), {"prod": [said(LEDGER, lost)]}, now=NOW)
+
+    assert found.reason is Reason.QUOTA_STORE_INCOMPLETE
+
+
 def test_a_ledger_alone_is_enough() -> None:
     """The message does not carry the healthy word of keys."""
     found = with_dependencies(keys(), {"prod": [said(LEDGER)]}, now=NOW)

@@ -117,6 +117,7 @@ class Fleet:
             "--run-dir", ".",
             "--config", str(place.config),
             "--state-dir", str(place.state),
+            "--ledgers", str(place.state.parent),
             "--listen", f"{HOST}:{place.port}",
             "--metrics", f"{HOST}:{place.metrics_port}",
         ]  # fmt: skip

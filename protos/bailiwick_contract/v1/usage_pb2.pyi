@@ -7,18 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class UsageBatch(_message.Message):
-    __slots__ = ("contract_version", "tenant", "namespace", "currency", "rows")
+    __slots__ = ("contract_version", "tenant", "namespace", "currency", "rows", "gateway")
     CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
     contract_version: int
     tenant: str
     namespace: str
     currency: str
     rows: _containers.RepeatedCompositeFieldContainer[UsageRow]
-    def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ...) -> None: ...
+    gateway: str
+    def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ..., gateway: _Optional[str] = ...) -> None: ...
 
 class UsageRow(_message.Message):
     __slots__ = ("stream_id", "attempt", "admitted_at", "ended_at", "team", "project", "cost_center", "user", "route", "alias", "backend", "provider", "model", "tier", "operation", "stream", "protocol", "state", "status", "reason", "input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "audio_input_tokens", "reasoning_output_tokens", "audio_output_tokens", "cost", "price_source", "reserved_input_tokens", "reserved_output_tokens", "reserved_cost", "duration_ms", "first_byte_ms", "tags")
@@ -128,7 +130,7 @@ class PeriodTotalsPage(_message.Message):
     def __init__(self, totals: _Optional[_Iterable[_Union[PeriodTotal, _Mapping]]] = ...) -> None: ...
 
 class PeriodTotal(_message.Message):
-    __slots__ = ("namespace", "team", "project", "user", "route", "tier", "currency", "attempts", "input_tokens", "output_tokens", "cost")
+    __slots__ = ("namespace", "team", "project", "user", "route", "tier", "currency", "attempts", "input_tokens", "output_tokens", "cost", "gateway")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     TEAM_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +142,7 @@ class PeriodTotal(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     team: str
     project: str
@@ -151,4 +154,5 @@ class PeriodTotal(_message.Message):
     input_tokens: int
     output_tokens: int
     cost: str
-    def __init__(self, namespace: _Optional[str] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., user: _Optional[str] = ..., route: _Optional[str] = ..., tier: _Optional[str] = ..., currency: _Optional[str] = ..., attempts: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost: _Optional[str] = ...) -> None: ...
+    gateway: str
+    def __init__(self, namespace: _Optional[str] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., user: _Optional[str] = ..., route: _Optional[str] = ..., tier: _Optional[str] = ..., currency: _Optional[str] = ..., attempts: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost: _Optional[str] = ..., gateway: _Optional[str] = ...) -> None: ...

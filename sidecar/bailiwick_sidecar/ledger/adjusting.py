@@ -18,6 +18,7 @@ from bailiwick_sidecar.ledger.schema import (
     adjustments,
     metadata,
 )
+from bailiwick_sidecar.ledger.store import add_columns
 
 RERATED: Final = "rerated"
 RECONCILED: Final = "reconciled"
@@ -102,6 +103,7 @@ def record(path: Path, made: Sequence[Adjustment]) -> None:
                     "use the release that wrote it"
                 )
             metadata.create_all(connection)
+            add_columns(connection)
             for trigger in SQLITE_TRIGGERS:
                 connection.exec_driver_sql(trigger)
             add(connection, made)

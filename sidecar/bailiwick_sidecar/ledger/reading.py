@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from bailiwick_sidecar.ledger.errors import LedgerUnreadableError
-from bailiwick_sidecar.ledger.schema import SCHEMA_VERSION, adjustments
+from bailiwick_sidecar.ledger.schema import SCHEMA_VERSION, SQLITE_LATER, adjustments, attempts
 
 
 class Readable(Protocol):
@@ -94,7 +94,13 @@ def opened(path: Source) -> Iterator[Connection]:
 
 
 def _complete(connection: Connection) -> None:
-    """Stands in for the adjustments that a file of an older release can't have."""
+    """Stands in for the adjustments and columns that a file of an older release can't have."""
+    there = {column["name"] for column in inspect(connection).get_columns(attempts.name)}
+    if missing := [name for name in SQLITE_LATER if name not in there]:
+        more = ", ".join(f"'' AS {name}" for name in missing)
+        connection.exec_driver_sql(
+            f"CREATE TEMPORARY VIEW attempts AS SELECT *, {more} FROM main.attempts"  # noqa: S608 - names of the schema
+        )
     if not inspect(connection).has_table(adjustments.name):
         table = str(CreateTable(adjustments)).replace("CREATE TABLE", "CREATE TEMPORARY TABLE")
         connection.exec_driver_sql(table)

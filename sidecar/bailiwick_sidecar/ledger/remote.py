@@ -60,7 +60,7 @@ class CollectorSink:
             self.close()
             raise LedgerUnavailableError(
                 f"the collector at {self._collector.address} keeps no rows"
-                f" ({_words(error)}): they stay in the journal and follow when it does"
+                f" ({words_of(error)}): they stay in the journal and follow when it does"
             ) from None  # the call's exception holds its metadata, and so the token
         except (OSError, UnicodeDecodeError) as error:
             self.close()
@@ -108,6 +108,7 @@ class CollectorSink:
             tenant=owner.tenant,
             namespace=owner.namespace,
             currency=owner.currency,
+            gateway=owner.gateway,
         )
 
 
@@ -153,7 +154,8 @@ def usage_row(row: Row) -> UsageRow:
     )
 
 
-def _words(error: grpc.RpcError) -> str:
+def words_of(error: grpc.RpcError) -> str:
+    """What went wrong with a call, without what it carried."""
     if isinstance(error, grpc.Call):
         return f"{error.code().name}: {error.details()}"
     return type(error).__name__

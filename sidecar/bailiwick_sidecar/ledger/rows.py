@@ -19,6 +19,8 @@ class Owner:
     tenant: str
     namespace: str
     currency: str
+    gateway: str = ""
+    """What a quota store knows it by; empty: nothing."""
 
 
 def values(row: Row, owner: Owner) -> tuple[Any, ...]:
@@ -67,4 +69,5 @@ def values(row: Row, owner: Owner) -> tuple[Any, ...]:
         row.duration_ms,
         row.first_byte_ms,
         orjson.dumps(dict(intent.tags)).decode() if intent.tags else "{}",
+        owner.gateway,
     )

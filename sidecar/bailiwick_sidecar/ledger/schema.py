@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 SCHEMA_VERSION: Final = 1
 """Goes up where an older release could no longer write rows; a further table does not count."""
-POSTGRES_STEP: Final = "0001"
+POSTGRES_STEP: Final = "0002"
 """The last step of the schema in PostgreSQL; see the collector's migrations."""
 MICRO: Final = 10**6
 """Picounits in a millionth."""
@@ -72,9 +72,16 @@ attempts = Table(
     Column("duration_ms", BigInteger, nullable=False),
     Column("first_byte_ms", BigInteger, nullable=False),
     Column("tags", JSON, nullable=False),
+    # Last, as where it was added to a table that was there; empty in rows of before.
+    Column("gateway", String, nullable=False, server_default=""),
     PrimaryKeyConstraint("tenant", "stream_id", "attempt"),
     Index("attempts_by_time", "tenant", "admitted_at"),
 )
+
+SQLITE_LATER: Final = {
+    "gateway": "ALTER TABLE attempts ADD COLUMN gateway VARCHAR DEFAULT '' NOT NULL"
+}
+"""Columns that an SQLite file of an older release lacks, and what adds them."""
 
 adjustments = Table(
     "adjustments",

@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from bailiwick_sidecar.accounting.model import Row
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError
 from bailiwick_sidecar.ledger.rows import COLUMNS, Owner, values
-from bailiwick_sidecar.ledger.schema import SCHEMA_VERSION, SQLITE_TRIGGERS, attempts, metadata
+from bailiwick_sidecar.ledger.schema import (
+    SCHEMA_VERSION,
+    SQLITE_LATER,
+    SQLITE_TRIGGERS,
+    attempts,
+    metadata,
+)
 
 BUSY_SECONDS: Final = 2.0
 """How long a batch waits for another process that holds the file."""
@@ -85,6 +91,7 @@ class SqliteLedger:
             with engine.begin() as connection:
                 _check_version(connection, self.path)
                 metadata.create_all(connection)
+                add_columns(connection)
                 for trigger in SQLITE_TRIGGERS:
                     connection.exec_driver_sql(trigger)
                 connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -96,6 +103,14 @@ class SqliteLedger:
         self._insert = str(statement.compile(dialect=engine.dialect))
         self._engine = engine
         return engine
+
+
+def add_columns(connection: Connection) -> None:
+    """A file of an older release has every column afterwards."""
+    there = {column["name"] for column in inspect(connection).get_columns(attempts.name)}
+    for name, statement in SQLITE_LATER.items():
+        if name not in there:
+            connection.exec_driver_sql(statement)
 
 
 def _check_version(connection: Connection, path: Path) -> None:

@@ -5,18 +5,17 @@ is said in full (all that this replica used there, all that it holds), so that a
 lost, late or doubled is put right by the next one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from bailiwick_sidecar.quota.counter import Counter
 from bailiwick_sidecar.quota.engine import Engine, Refusing
+from bailiwick_sidecar.quota.messages import Answer, Ask, CounterNews, Message, Missing, Reply
 from bailiwick_sidecar.quota.model import Caller, Denial, Grant, LimitKind, Reservation
 from bailiwick_sidecar.quota.plans import Plan
 from bailiwick_sidecar.quota.shared import (
     Alone,
     Among,
-    Report,
     SharedCounter,
     SharedLeases,
     SharedWindow,
@@ -37,80 +36,6 @@ MOST_COUNTERS: Final = 256
 SOON_MS: Final = 120
 """As wide as a bucket, and a little."""
 LEASES_TRUSTED_MS: Final = 3_600_000
-
-
-@dataclass(slots=True)
-class CounterNews:
-    """What a message says of one counter. Amounts are whole numbers in the counter's unit."""
-
-    counter: SharedCounter
-    held: int
-    own: int
-    reports: list[Report]
-    wanted: int = 0
-    asked: int = 0
-
-
-class Ask(NamedTuple):
-    """A reservation, and what it needs of which of the message's counters (places from 0)."""
-
-    reservation: Reservation
-    plan: Plan
-    needs: tuple[tuple[int, int], ...]
-
-
-@dataclass(slots=True)
-class Message:
-    """All that one call to the store says. `acked` is the newest message that was answered."""
-
-    sequence: int
-    acked: int
-    sent_at: int
-    counters: list[CounterNews] = field(default_factory=list)
-    asks: list[Ask] = field(default_factory=list)
-
-
-class Standing(NamedTuple):
-    """The store on one counter.
-
-    `used` is all that is used or held, without what this replica holds; of it, others hold `held`.
-    `extra` is what it may hold beside what it asked for. `hungry`: somebody was refused lately;
-    `freed` is when somebody last gave something back while that was so.
-    """
-
-    used: int
-    extra: int
-    hungry: bool
-    held: int
-    freed: int
-
-
-class Answer(NamedTuple):
-    """The store on one ask: granted, to be asked again, or which counters refuse.
-
-    `refusing` has each counter's place in the message and when it has room (wall ms; -1: unknown).
-    """
-
-    granted: bool
-    wait: bool = False
-    refusing: tuple[tuple[int, int], ...] = ()
-
-
-class Reply(NamedTuple):
-    """What the store says to a message. Times are the store's.
-
-    `heard` is since when all other replicas have spoken that may have something to give back.
-    """
-
-    wall: int
-    at: int
-    epoch: str
-    last: int
-    live: int
-    waiting: bool
-    heard: int
-    standings: Sequence[Standing]
-    answers: Sequence[Answer]
 
 
 class Refused(NamedTuple):
@@ -161,6 +86,10 @@ class Lessee:
         self._epoch = ""
         self._told_at = 0
         self._holding: set[SharedCounter] = set()
+        self.loss, self.missing = "", Missing.NOTHING
+        """What the store lacks, as last heard, and of which loss."""
+        self.met = False
+        """True once a store has answered that knew of everybody."""
         self.losses = 0
         """How often a store had lost what this replica had told it."""
 
@@ -252,8 +181,12 @@ class Lessee:
         at = self.engine.at(now).at
         if (self._epoch and reply.epoch != self._epoch) or reply.last < self._acked:
             self.losses += 1
-            self.tell_everything()
+            for counter in self._shared():
+                counter.share.drop()  # a store that forgot it gives it to others
+                counter.retell()
         self._epoch, self._acked = reply.epoch, message.sequence
+        self.loss, self.missing = reply.loss, reply.missing
+        self.met = self.met or not reply.waiting
         self.live = max(1, reply.live)
         self._told_at = at
         self.hungry = any(standing.hungry for standing in reply.standings)
@@ -264,7 +197,9 @@ class Lessee:
         for news, standing in zip(message.counters, reply.standings, strict=True):
             share = news.counter.share
             share.asked, share.heard = False, at
-            share.others = max(0, standing.used - news.own)
+            # Until all have spoken it knows less than was known before.
+            known = share.others_at(at) if reply.waiting else 0
+            share.others = max(known, standing.used - news.own)
             share.others_hold = min(standing.held, share.others)
             share.others_until = self._counts_until(news.counter, at)
             if news.asked:
@@ -310,11 +245,6 @@ class Lessee:
         for counter in self._shared():
             counter.share.ceiling = None
             counter.retell()
-
-    @property
-    def met(self) -> bool:
-        """True once a store has answered."""
-        return bool(self._epoch)
 
     def _shared(self) -> Iterator[SharedCounter]:
         for counter in self.engine.counters():

@@ -19,8 +19,23 @@ from bailiwick_sidecar.shared.errors import (
     StoreRefusesError,
 )
 
-SCRIPT: Final = (resources.files(__package__) / "sync.lua").read_text()
-SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, and what the store knows it by."""
+
+    text: str
+    sha: str
+
+    @classmethod
+    def named(cls, name: str) -> "Script":
+        """That of a file beside this one."""
+        text = (resources.files(__package__) / f"{name}.lua").read_text()
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+SYNC: Final = Script.named("sync")
+RESTORE: Final = Script.named("restore")
 TIMEOUT: Final = 1.0
 """Seconds; less than the store keeps a share that nobody confirms."""
 AWAY: Final = ("READONLY", "LOADING", "MASTERDOWN", "MISCONF", "OOM", "CLUSTERDOWN", "NOREPLICAS")
@@ -53,7 +68,7 @@ class StoreConnection:
         self._client: redis.Redis | None = None
         self._moved = False
 
-    async def run(self, keys: Sequence[str], words: str) -> list[Any]:
+    async def run(self, script: Script, keys: Sequence[str], words: str) -> list[Any]:
         """The script's reply.
 
         Raises:
@@ -64,9 +79,9 @@ class StoreConnection:
         try:
             client = await self._connected()
             try:
-                return list(await client.evalsha(SHA, len(keys), *keys, words))
+                return list(await client.evalsha(script.sha, len(keys), *keys, words))
             except exceptions.NoScriptError:
-                return list(await client.eval(SCRIPT, len(keys), *keys, words))
+                return list(await client.eval(script.text, len(keys), *keys, words))
         except (exceptions.RedisError, OSError, TimeoutError) as error:
             await self.close()
             raise self._meaning(error) from None

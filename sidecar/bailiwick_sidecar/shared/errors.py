@@ -15,5 +15,9 @@ class StoreRefusesError(QuotaStoreError):
     """It answers, and does not let this gateway in."""
 
 
+class StoreIncompleteError(QuotaStoreError):
+    """It answers, and what gateways used that are gone can't be put back into it yet."""
+
+
 class StoreConfusedError(QuotaStoreError):
     """It answers something else than what was asked."""

@@ -32,6 +32,27 @@ def figures(store: SharedStore, now: int) -> Iterator[Metric]:
         "Messages to the store; most calls need none.",
         value=lessee.sequence,
     )
+    if (rebuild := store.rebuild) is not None:
+        yield GaugeMetricFamily(
+            "bailiwick_quota_store_incomplete",
+            "1 while the store lacks what gateways used that are gone.",
+            value=float(rebuild.under_way),
+        )
+        yield CounterMetricFamily(
+            "bailiwick_quota_store_rebuilds",
+            "Losses of the store that this gateway made good from the ledger.",
+            value=rebuild.times,
+        )
+        yield CounterMetricFamily(
+            "bailiwick_quota_store_rebuilt_amounts",
+            "Amounts that were put back into the store: one per counter, period and gateway.",
+            value=rebuild.raised,
+        )
+        yield CounterMetricFamily(
+            "bailiwick_quota_store_rebuild_failures",
+            "How often the ledger could not say what the store had lost.",
+            value=rebuild.failures,
+        )
     yield GaugeMetricFamily(
         "bailiwick_quota_store_replicas",
         "Gateways that count together, as last heard.",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bailiwick_contract.v1.tenant_config_pb2 import OnOutage
 from bailiwick_sidecar.keyring import Degraded
-from bailiwick_sidecar.shared.errors import QuotaStoreError, StoreAwayError
+from bailiwick_sidecar.shared.errors import QuotaStoreError, StoreAwayError, StoreIncompleteError
 
 FAILURES = 2
 """A store that just restarted is there again at the second attempt, and nobody is refused."""
@@ -40,7 +40,13 @@ class Outage:
         """Note a failure; true where the outage begins with it."""
         self._failures += 1
         self.words = str(error)
-        self.reason = "Unreachable" if isinstance(error, StoreAwayError) else "Refused"
+        match error:
+            case StoreAwayError():
+                self.reason = "Unreachable"
+            case StoreIncompleteError():
+                self.reason = "Incomplete"
+            case _:
+                self.reason = "Refused"
         if self.since is not None or self._failures < FAILURES:
             return False
         self.since = now

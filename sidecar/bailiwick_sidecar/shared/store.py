@@ -8,22 +8,14 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from bailiwick_contract.v1.tenant_config_pb2 import OnOutage
 from bailiwick_sidecar.quota.engine import Engine, Refusing
-from bailiwick_sidecar.quota.lessee import (
-    HURRY_MS,
-    Again,
-    Lessee,
-    Message,
-    Promised,
-    Refused,
-    Reply,
-    Verdict,
-)
+from bailiwick_sidecar.quota.lessee import HURRY_MS, Again, Lessee, Promised, Refused, Verdict
+from bailiwick_sidecar.quota.messages import Message, Missing, Reply
 from bailiwick_sidecar.quota.model import (
     Amounts,
     AttemptKey,
@@ -34,10 +26,12 @@ from bailiwick_sidecar.quota.model import (
     QuotaUnavailableError,
     Reservation,
 )
+from bailiwick_sidecar.quota.rebuilding import Part
 from bailiwick_sidecar.shared.clock import StoreClock
 from bailiwick_sidecar.shared.errors import QuotaStoreError
 from bailiwick_sidecar.shared.outage import Outage
 from bailiwick_sidecar.shared.patience import Patience
+from bailiwick_sidecar.shared.rebuild import Rebuild
 
 TICK: Final = HURRY_MS / 1000
 RETRY: Final = 0.25
@@ -58,6 +52,14 @@ class Link(Protocol):
 
         Raises:
             QuotaStoreError: there is none.
+        """
+        ...
+
+    async def restore(self, parts: Mapping[Part, int], *, loss: str, tenant: bool) -> int | None:
+        """How many amounts the store had lost; None where it has lost more since.
+
+        Raises:
+            QuotaStoreError: nobody knows how many of them it has taken; say them again.
         """
         ...
 
@@ -85,8 +87,11 @@ class SharedStore:
         *,
         clock: StoreClock,
         policy: Callable[[], OnOutage.QuotaStore],
+        rebuild: Rebuild | None = None,
     ) -> None:
+        """`rebuild` is there where the link says that what is missing can be restored."""
         self.lessee = lessee
+        self.rebuild = rebuild
         self.outage = Outage(policy)
         self._link = link
         self._clock = clock
@@ -180,6 +185,8 @@ class SharedStore:
         finally:
             for waiting in self._queue:
                 waiting.answer.cancel()
+            if self.rebuild is not None:
+                self.rebuild.stop()
             await self._link.close()
 
     async def flush(self) -> None:
@@ -211,13 +218,13 @@ class SharedStore:
                 one.answer.cancel()
             raise
         else:
-            self._there()
             for one, verdict in zip(waiting, verdicts, strict=True):
                 self._hand(one, verdict)
             if not self.lessee.hungry:
                 # Shares that just came may do for those who are still in the queue.
                 while self._queue:
                     _tell(self._queue.popleft(), Again(wait=False))
+            await self._whole()
         finally:
             for heard in listening:
                 _wake(heard)
@@ -289,13 +296,41 @@ class SharedStore:
 
     # --- outages ---
 
-    def _away(self, error: QuotaStoreError, waiting: list[_Waiting]) -> None:
+    def _away(self, error: QuotaStoreError, waiting: Iterable[_Waiting]) -> None:
         """One more failure; past the first, it is an outage."""
         now = self._clock()
         if self.outage.failed(error, now) and self.outage.stands_in(met=self.lessee.met):
             self.lessee.stand_alone(allow=self.outage.allows, now=now)
         for one in waiting:
             _tell(one, Again(wait=False))
+
+    async def _whole(self) -> None:
+        """The store answers: the outage is over, unless what it lost can't be made good."""
+        lessee, rebuild = self.lessee, self.rebuild
+        if rebuild is not None and lessee.missing:
+            rebuild.begin(lessee.loss)
+            found = rebuild.found()
+            if found is not None:
+                await self._restore(rebuild, found)
+            elif (error := rebuild.failure()) is not None:
+                self._away(error, ())
+            return
+        if rebuild is not None:
+            rebuild.stop()  # another gateway was faster
+        self._there()
+
+    async def _restore(self, rebuild: Rebuild, found: Mapping[Part, int]) -> None:
+        lessee = self.lessee
+        tenant = lessee.missing is Missing.TENANT
+        try:
+            raised = await self._link.restore(found, loss=lessee.loss, tenant=tenant)
+        except QuotaStoreError as error:
+            self._away(error, ())
+            return
+        if raised is None:
+            rebuild.stop()  # another loss, which the next message tells of
+        else:
+            rebuild.done(raised)
 
     def _there(self) -> None:
         if self.outage.since is not None:

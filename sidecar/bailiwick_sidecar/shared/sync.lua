@@ -7,7 +7,9 @@
 -- KEYS  tenant's state, its replicas, then per counter: what was used, what is held
 -- ARGV  one string of words (a client packs one argument faster than a thousand): replica, sequence, run id of this server, an epoch for an empty store, ms that a share
 --       lasts, ms that a store which lost something waits, ms after which a silent replica is gone,
---       number of counters, number of asks, then the counters and the asks (see below)
+--       number of counters, number of asks, the newest message that was answered, the replica's
+--       namespace where it can rebuild what others used (- where not), then the counters and the
+--       asks (see below)
 local WORDS = {}
 for one in string.gmatch(ARGV[1], '%S+') do WORDS[#WORDS + 1] = one end
 local floor = math.floor
@@ -34,7 +36,7 @@ end
 
 local replica, sequence, server = WORDS[1], tonumber(WORDS[2]), WORDS[3]
 local hold_ms, grace_ms, gone_ms = tonumber(WORDS[5]), tonumber(WORDS[6]), tonumber(WORDS[7])
-local position = 10
+local position = 12
 local function word()
   position = position + 1
   return WORDS[position - 1]
@@ -44,7 +46,7 @@ local function pair() return {number(), number()} end
 
 -- Time never runs backwards here, whatever the server's clock does.
 local state = redis.call('HMGET', KEYS[1], 'wall', 'shift', 'epoch', 'server', 'wait', 'live',
-  'counted')
+  'counted', 'loss', 'lost', 'whole:*', 'whole:' .. WORDS[11])
 local clock = redis.call('TIME')
 local wall = clock[1] * 1000 + floor(clock[2] / 1000)
 local newest, shift = tonumber(state[1]) or wall, tonumber(state[2]) or 0
@@ -52,15 +54,20 @@ if wall < newest - 1000 then shift = shift + newest - wall elseif wall < newest 
 local at = wall + shift
 
 local epoch, wait = state[3], tonumber(state[5]) or 0
-if not epoch then epoch, wait = WORDS[4], at + grace_ms end
-if state[4] ~= server then wait = math.max(wait, at + grace_ms) end
+local loss, lost = state[8], tonumber(state[9]) or 0
+local anew = not loss
+if not epoch then epoch, wait, anew = WORDS[4], at + grace_ms, true end
+if state[4] ~= server then wait, anew = math.max(wait, at + grace_ms), true end
 
 local before = redis.call('HGET', KEYS[2], replica)
 local last = before and tonumber(string.match(before, ' (%S+)$')) or 0
 if sequence <= last then return {'stale', string.format('%.0f', last)} end
 -- A replica that knows of a later message than this store does: writes were lost.
-if tonumber(WORDS[10]) > last then wait = math.max(wait, at + grace_ms) end
-position = 11
+-- All who notice it notice it of the same loss, as long as they are waited for.
+if tonumber(WORDS[10]) > last then
+  wait, anew = math.max(wait, at + grace_ms), anew or at >= lost + grace_ms
+end
+if anew then loss, lost = WORDS[4] .. '.' .. WORDS[1] .. '.' .. WORDS[2], at end
 redis.call('HSET', KEYS[2], replica, string.format('%.0f %.0f', at, sequence))
 
 local live, counted = tonumber(state[6]) or 1, tonumber(state[7]) or 0
@@ -78,7 +85,15 @@ if at - counted >= 500 or not before then
 end
 redis.call('HSET', KEYS[1], 'wall', string.format('%.0f', wall), 'shift',
   string.format('%.0f', shift), 'epoch', epoch, 'server', server, 'wait',
-  string.format('%.0f', wait), 'live', live, 'counted', string.format('%.0f', counted))
+  string.format('%.0f', wait), 'live', live, 'counted', string.format('%.0f', counted), 'loss', loss,
+  'lost', string.format('%.0f', lost))
+
+-- What is missing of those who are gone: nothing, the limits of this replica's namespace, or those
+-- of the tenant too. Each loss makes all of it missing again; restore.lua says when it is there.
+local missing = 0
+if WORDS[11] ~= '-' then
+  if state[10] ~= loss then missing = 2 elseif state[11] ~= loss then missing = 1 end
+end
 
 -- Per counter: kind (w, c or l), enforced (1 or 0), cap, wanted on top, held from before, length in
 -- ms, width in ms or the period, number of reports, the reports (place, used).
@@ -231,7 +246,7 @@ local function heard_since()
 end
 
 -- Per ask: number of counters, then each counter's place and the amount.
-local answers, waiting, refused = {}, at < wait, false
+local answers, waiting, refused = {}, at < wait or missing > 0, false
 for index = 1, tonumber(WORDS[9]) do
   local parts, refusing = {}, {}
   for n = 1, number() do
@@ -265,7 +280,7 @@ end
 
 local reply = {'ok', string.format('%.0f', wall), string.format('%.0f', at), epoch,
   string.format('%.0f', last), live, waiting and 1 or 0,
-  string.format('%.0f', refused and heard_since() or at)}
+  string.format('%.0f', refused and heard_since() or at), loss, missing}
 for _, one in ipairs(counters) do
   local extra = {0, 0}
   if positive(one.wanted) and not waiting and not one.hungry then
