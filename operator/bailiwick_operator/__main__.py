@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_operator import memory
 from bailiwick_operator.app import Operator
 from bailiwick_operator.settings import load_settings
 
@@ -20,11 +21,12 @@ def main() -> int:
         "--settings", type=Path, default=SETTINGS, help="settings file (default: %(default)s)"
     )
     arguments = parser.parse_args()
+    memory.thrifty()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("kopf", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        asyncio.run(Operator(load_settings(arguments.settings)).run())
+        asyncio.run(Operator(load_settings(arguments.settings), tidy=memory.tidy).run())
     except BailiwickError as error:
         print(f"bailiwick-operator: {error}", file=sys.stderr)  # noqa: T201 - for people
         return 1

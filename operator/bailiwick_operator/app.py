@@ -6,7 +6,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,9 @@ from bailiwick_operator.children.naming import GATEWAY
 from bailiwick_operator.compile.catalogue import ListPrices
 from bailiwick_operator.compile.tenant import compile_tenant
 from bailiwick_operator.gather import Surroundings
-from bailiwick_operator.handlers.indexing import quieten
-from bailiwick_operator.handlers.indices import register_indices, world_of
+from bailiwick_operator.handlers.indexing import tell_when_listed
 from bailiwick_operator.handlers.lifecycle import register_lifecycle
-from bailiwick_operator.handlers.relisting import notice_what_vanished
+from bailiwick_operator.handlers.relisting import take_watches
 from bailiwick_operator.handlers.watch import Watches
 from bailiwick_operator.issuer import read_issuer
 from bailiwick_operator.keys import tenant_key
@@ -38,7 +37,6 @@ from bailiwick_operator.reconcile import Reconciler
 from bailiwick_operator.settings import Settings
 from bailiwick_operator.standing import Standing
 from bailiwick_operator.tls import Certificates, FileCertificates, OwnCertificates
-from bailiwick_operator.vault.admin import HvacVaultAdmin
 from bailiwick_operator.vault.grant import Trust
 from bailiwick_operator.vault.keeper import VaultKeeper
 from bailiwick_operator.work import Pace, WorkQueue
@@ -71,8 +69,16 @@ class _Running:
 class Operator:
     """One operator process."""
 
-    def __init__(self, settings: Settings, *, connection: Connection | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connection: Connection | None = None,
+        tidy: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`tidy` is called when all is in order, and once in a while after that."""
         self._settings = settings
+        self._tidy = tidy
         self._connection = connection
         self._hub = Hub(now_ms=lambda: time.time_ns() // 1_000_000)
         self._surroundings = Surroundings(
@@ -81,19 +87,16 @@ class Operator:
         self._running: _Running | None = None
         self._whole = asyncio.Event()
         self._stop = asyncio.Event()
-        self._watches = Watches(
-            world=self._world, add=self._add, released=self._released, indexed=self._indexed
-        )
+        self._watches = Watches(add=self._add, released=self._released, listed=self._whole.set)
         self._acks = AckBoard(changed=self._watches.changed, monotonic=time.monotonic)
         self.registry = kopf.OperatorRegistry()
-        register_indices(self.registry)
         self._watches.register(self.registry)
         register_lifecycle(self.registry, start=self.start, stop=self.stop, probe=self.probe)
 
     async def run(self, *, stop: asyncio.Event | None = None) -> None:
         """Work until `stop` is set or a signal comes."""
-        quieten()
-        notice_what_vanished()
+        tell_when_listed(self._watches.listed)
+        take_watches(self._watches.take)
         self._stop = stop or asyncio.Event()
         await kopf.operator(
             registry=self.registry,
@@ -111,8 +114,8 @@ class Operator:
         """Where agents connect, once started."""
         return self._running.server.port if self._running else 0
 
-    async def start(self, indices: Mapping[str, Any]) -> None:
-        """Make and start all parts; kopf fills the indices afterwards."""
+    async def start(self) -> None:
+        """Make and start all parts; what is known of the cluster is filled in afterwards."""
         settings = self._settings
         kube = await HttpKube(self._connection or connect()).__aenter__()
         lease = Lease(
@@ -125,7 +128,7 @@ class Operator:
         certificates = self._certificates(kube)
         await certificates.refresh()
         await self._read_surroundings(kube)
-        world = world_of(indices)
+        world = self._watches.world
         vault = await self._vault_keeper(kube, world)
         reconciler = Reconciler(
             kube=kube,
@@ -200,6 +203,7 @@ class Operator:
         return {
             "started": True,
             "waiting": running.queue.depth,
+            "busy": running.queue.busy,
             "reconciled": running.queue.handled,
             "failed": running.queue.failed,
             "namespaces": len(self._hub),
@@ -210,6 +214,8 @@ class Operator:
         said, vault = self._settings.vault, self._settings.gateway.vault
         if not said.manage:
             return None
+        from bailiwick_operator.vault.hvac_admin import HvacVaultAdmin  # noqa: PLC0415 - see there
+
         system = await kube.get(NAMESPACE, name="kube-system")
         admin = HvacVaultAdmin(
             address=vault.address,
@@ -261,6 +267,7 @@ class Operator:
             running = self._running
             if running is None:
                 return
+            self._tidy()
             try:
                 trust = running.certificates.ca()
                 await running.certificates.refresh()
@@ -280,7 +287,7 @@ class Operator:
             self._stop.set()
 
     async def _begin(self, queue: WorkQueue, world: World) -> None:
-        """Once the indices are whole: publish what is known, then let the queue work."""
+        """Once all that there is was listed: publish what is known, then let the queue work."""
         await self._whole.wait()
         began = time.monotonic()
         standing = Standing(
@@ -302,19 +309,12 @@ class Operator:
             log.exception("what stands was not published at once")
         queue.open()
         await queue.idle()
+        self._tidy()
         log.info("all in order keys=%d seconds=%.1f", queue.handled, time.monotonic() - began)
-
-    def _world(self) -> World:
-        if self._running is None:
-            raise kopf.TemporaryError("the operator is not started", delay=1)
-        return self._running.world
 
     def _add(self, key: str) -> None:
         if self._running is not None:
             self._running.queue.add(key)
-
-    def _indexed(self) -> None:
-        self._whole.set()
 
     def _released(self, namespace: str) -> None:
         if self._running is not None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    wanted: str
+    wanted: bytes
     uid: str
     generation: int
     resource_version: str
@@ -54,7 +55,8 @@ class Applier:
             metadata = answer.get("metadata", {})
             records[key] = _Record(
                 wanted=digest,
-                uid=str(metadata.get("uid", "")),
+                # The same string as in what the watch shows.
+                uid=sys.intern(str(metadata.get("uid", ""))),
                 generation=int(metadata.get("generation", 0)),
                 resource_version=str(metadata.get("resourceVersion", "")),
             )
@@ -96,5 +98,5 @@ def _as_left(record: _Record, state: ChildState | None) -> bool:
     return state.resource_version == record.resource_version
 
 
-def _digest(manifest: Manifest) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+def _digest(manifest: Manifest) -> bytes:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).digest()

@@ -62,6 +62,11 @@ class WorkQueue:
         """How many keys wait for a worker now."""
         return len(self._queued)
 
+    @property
+    def busy(self) -> int:
+        """How many keys workers have in hand now."""
+        return sum(entry.running for entry in self._entries.values())
+
     def add(self, key: str) -> None:
         """Handle this key as soon as a worker is free; once, however often it is added."""
         entry = self._entries.setdefault(key, _Entry())

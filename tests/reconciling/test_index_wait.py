@@ -1,69 +1,56 @@
-"""Waiting for the indices costs as much as there are objects, not its square."""
+"""The operator begins when everything there is was listed, once."""
 
 import asyncio
+import contextvars
+from collections.abc import Callable
 
 from kopf._cogs.aiokits import aiotoggles
 
-from bailiwick_operator.handlers.indexing import QuietToggleSet, quieten
-
-OBJECTS = 300
+from bailiwick_operator.handlers.indexing import ToggleSet, tell_when_listed
 
 
-class Counting(QuietToggleSet):
-    """Counts how often those who wait look."""
-
-    looks = 0
-
-    def is_on(self) -> bool:
-        self.looks += 1
-        return super().is_on()
-
-
-def test_objects_are_woken_once() -> None:
-    """Of 300 objects that wait for each other, each looks a few times, and all go on together."""
+def test_the_last_list_is_told() -> None:
+    """Not while one of the kinds is still being listed; what pauses kopf is another matter."""
 
     async def run() -> None:
-        toggles = Counting(all)
-        blocker = await toggles.make_toggle(name="lists")
-        passed: list[int] = []
+        told: list[str] = []
+        kinds = ToggleSet(all, listed=lambda: told.append("listed"))
+        pauses = ToggleSet(any, listed=lambda: told.append("paused"))
+        blocker, tenants, routes = [await kinds.make_toggle(name=name) for name in "btr"]
+        reason = await pauses.make_toggle(True)  # noqa: FBT003 - kopf's signature
 
-        async def indexed(number: int) -> None:
-            mine = await toggles.make_toggle(name=str(number))
-            await asyncio.sleep(0)
-            await toggles.drop_toggle(mine)
-            await toggles.wait_for(True)  # noqa: FBT003 - kopf's signature
-            passed.append(number)
+        await kinds.drop_toggle(tenants)
+        await kinds.drop_toggle(blocker)
+        await pauses.drop_toggle(reason)
+        assert told == []
+        await kinds.drop_toggle(routes)
 
-        async with asyncio.TaskGroup() as objects:
-            for number in range(OBJECTS):
-                objects.create_task(indexed(number))
-            await asyncio.sleep(0.1)
-            assert passed == []
-            await toggles.drop_toggle(blocker)
-
-        assert sorted(passed) == list(range(OBJECTS))
-        assert toggles.looks < OBJECTS * 10
+        assert told == ["listed"]
 
     asyncio.run(run())
 
 
-def test_it_goes_off_again() -> None:
-    """Who waits for the set to be off is told as well."""
+def test_each_operator_is_told_its_own() -> None:
+    """Two in one process: kopf makes its set in the task of the one that it belongs to."""
 
-    async def run() -> None:
-        toggles = QuietToggleSet(all)
-        waiting = asyncio.create_task(toggles.wait_for(False))  # noqa: FBT003 - kopf's signature
+    async def made(listed: Callable[[], None]) -> aiotoggles.ToggleSet:
+        tell_when_listed(listed)
         await asyncio.sleep(0)
-        toggle = await toggles.make_toggle()
-        await asyncio.wait_for(waiting, 5)
-        await toggle.turn_to(True)  # noqa: FBT003 - kopf's signature
-        await asyncio.wait_for(toggles.wait_for(True), 5)  # noqa: FBT003 - kopf's signature
+        return aiotoggles.ToggleSet(all)
+
+    async def run() -> None:
+        told: list[int] = []
+        operators = [
+            asyncio.create_task(
+                made(lambda number=number: told.append(number)),  # type: ignore[misc]
+                context=contextvars.copy_context(),
+            )
+            for number in range(2)
+        ]
+        sets = [await operator for operator in operators]
+        for one in reversed(sets):
+            await one.drop_toggle(await one.make_toggle())
+
+        assert told == [1, 0]
 
     asyncio.run(run())
-
-
-def test_kopf_uses_it() -> None:
-    """The class is where kopf's orchestration looks for it."""
-    quieten()
-
-    assert aiotoggles.ToggleSet is QuietToggleSet

@@ -45,6 +45,25 @@ def test_many_additions_are_one_handling() -> None:
     assert handled == ["a", "b"]
 
 
+def test_what_is_in_hand_is_told_from_what_waits() -> None:
+    """With one worker: one key in its hands, one that waits; then neither."""
+    seen: list[tuple[int, int]] = []
+
+    async def run() -> None:
+        async def handle(_: str) -> float:
+            seen.append((queue.busy, queue.depth))
+            return FOREVER
+
+        queue = queue_of(handle, workers=1)
+        queue.add("a")
+        queue.add("b")
+        await running(queue, lambda: queue.handled == 2)
+        seen.append((queue.busy, queue.depth))
+
+    asyncio.run(run())
+    assert seen == [(1, 1), (1, 0), (0, 0)]
+
+
 def test_a_change_during_handling_is_handled_once_more() -> None:
     """What changes while a key is handled is not lost, and a key never runs twice at once."""
     handled = 0

@@ -16,7 +16,6 @@ from vault.vault_server import ROOT, Cluster, VaultServer
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.vault.admin import (
     Held,
-    HvacVaultAdmin,
     RoleTakenError,
     VaultAdminError,
     VaultRefusesError,
@@ -29,6 +28,7 @@ from bailiwick_operator.vault.grant import (
     policy_text,
     role_fields,
 )
+from bailiwick_operator.vault.hvac_admin import HvacVaultAdmin
 from bailiwick_sidecar.secrets import KeyRef
 from bailiwick_sidecar.vault.client import VaultClient
 from bailiwick_sidecar.vault.outcomes import Denied, Failed, Found, Outcome

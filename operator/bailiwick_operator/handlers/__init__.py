@@ -1,1 +1,1 @@
-"""What kopf calls: indices, watches that only enqueue, and the operator's beginning and end."""
+"""What kopf is used for: lists, watches, and the operator's beginning and end."""

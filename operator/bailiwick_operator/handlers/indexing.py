@@ -1,52 +1,38 @@
-"""kopf's wait until all indices are filled, without waking everybody for each object.
+"""When kopf has listed everything there is.
 
-kopf holds one toggle for each object that is not indexed yet, and at each change wakes all objects
-that wait for the last: with ten thousand of them a start took longer than anyone would wait (kopf
-1.45, `ToggleSet`). Only a change of the whole set's state is news to who waits for it.
+kopf holds one toggle for each kind that is not listed yet; all of them are on once each has been.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 
 from kopf._cogs.aiokits import aiotoggles
 
 
-class QuietToggleSet(aiotoggles.ToggleSet):
-    """Says that it changed only where it did."""
+class ToggleSet(aiotoggles.ToggleSet):
+    """Calls `listed` each time that the last of kopf's blockers is gone."""
 
-    async def make_toggle(
-        self,
-        val: bool = False,  # noqa: FBT001, FBT002 - kopf's signature
-        /,
-        *,
-        name: str | None = None,
-    ) -> aiotoggles.Toggle:
-        """See kopf."""
-        toggle = aiotoggles.Toggle(val, name=name, condition=self._condition)
-        await self._change(add=(toggle,))
-        return toggle
+    def __init__(self, fn: Callable[[Iterable[bool]], bool], *, listed: Callable[[], None]) -> None:
+        super().__init__(fn)
+        # The other set, of reasons to pause, is on where any of them is.
+        self._listed = listed if fn is all else None
 
     async def drop_toggle(self, toggle: aiotoggles.Toggle) -> None:
         """See kopf."""
-        await self._change(drop=(toggle,))
-
-    async def drop_toggles(self, toggles: Iterable[aiotoggles.Toggle]) -> None:
-        """See kopf."""
-        await self._change(drop=toggles)
-
-    async def _change(
-        self,
-        *,
-        add: Iterable[aiotoggles.Toggle] = (),
-        drop: Iterable[aiotoggles.Toggle] = (),
-    ) -> None:
-        async with self._condition:
-            before = self.is_on()
-            self._toggles.update(add)
-            self._toggles.difference_update(drop)
-            if self.is_on() != before:
-                self._condition.notify_all()
+        await super().drop_toggle(toggle)
+        if self._listed is not None and self.is_on():
+            self._listed()
 
 
-def quieten() -> None:
-    """Let kopf use it; before an operator is made."""
-    aiotoggles.ToggleSet = QuietToggleSet  # type: ignore[misc]  # it is looked up at each use
+_listed: ContextVar[Callable[[], None]] = ContextVar("listed")
+"""Of the operator whose task it is: several may live in one process."""
+
+
+def tell_when_listed(listed: Callable[[], None]) -> None:
+    """Have the operator that this task runs call it; before kopf is started."""
+    _listed.set(listed)
+    aiotoggles.ToggleSet = _made  # type: ignore[assignment,misc]  # it is looked up at each use
+
+
+def _made(fn: Callable[[Iterable[bool]], bool]) -> ToggleSet:
+    return ToggleSet(fn, listed=_listed.get())

@@ -1,9 +1,7 @@
-"""Every index: parsed resources by name or namespace. kopf fills them before any other handler."""
+"""Everything that is known of the cluster: parsed resources by name or namespace."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
-
-import kopf
 
 from bailiwick_operator.api.v1alpha1 import (
     ClusterModelProvider,
@@ -13,10 +11,15 @@ from bailiwick_operator.api.v1alpha1 import (
     Quota,
     Tenant,
 )
+from bailiwick_operator.handlers.tables import Groups, Table
 from bailiwick_operator.kube import kinds
 from bailiwick_operator.kube.model import Kind, Manifest
 from bailiwick_operator.world import (
+    BindingState,
     Broken,
+    ChildState,
+    NamespaceState,
+    PodState,
     World,
     parse,
     read_binding,
@@ -25,102 +28,86 @@ from bailiwick_operator.world import (
     read_pod,
 )
 
-TYPES: tuple[tuple[str, Kind, type[Any]], ...] = (
-    ("all_tenants", kinds.TENANT, Tenant),
-    ("cluster_providers", kinds.CLUSTER_MODEL_PROVIDER, ClusterModelProvider),
-    ("price_books", kinds.PRICE_BOOK, PriceBook),
-    ("model_providers", kinds.MODEL_PROVIDER, ModelProvider),
-    ("model_routes", kinds.MODEL_ROUTE, ModelRoute),
-    ("model_quotas", kinds.QUOTA, Quota),
-)
-"""Index, kind and typed model of each custom resource."""
+Read = Callable[[Manifest], Any]
 
 
-def register_indices(registry: kopf.OperatorRegistry) -> None:
-    """Add every index to the registry."""
-    for name, kind, model in TYPES:
-        _register(registry, name, kind, _typed(kind, model))
-    _register(registry, "tenant_claims", kinds.TENANT, _claims)
-    _register(registry, "provider_users", kinds.MODEL_ROUTE, _provider_users)
-    _register(registry, "known_namespaces", kinds.NAMESPACE, _namespace)
-    _register(registry, "namespace_bindings", kinds.TENANT_BINDING, _binding)
-    _register(registry, "bound_namespaces", kinds.TENANT_BINDING, _bound)
-    _register(registry, "gateway_pods", kinds.POD, _pod)
-    for kind in kinds.CHILDREN:
-        _register(registry, f"owned_{kind.plural}", kind, _child)
+class Indices:
+    """One table for each kind that is watched, filled event by event; `world` views them."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._tables: dict[Kind, tuple[Table[Any], Read]] = {}
+        claims: Groups[str] = Groups()
+        users: Groups[str] = Groups()
+        bound: Groups[str] = Groups()
+        tenants: Table[Tenant | Broken] = self._typed(kinds.TENANT, Tenant, (claims, _claims))
+        cluster: Table[ClusterModelProvider | Broken] = self._typed(
+            kinds.CLUSTER_MODEL_PROVIDER, ClusterModelProvider
+        )
+        books: Table[PriceBook | Broken] = self._typed(kinds.PRICE_BOOK, PriceBook)
+        providers: Table[ModelProvider | Broken] = self._typed(kinds.MODEL_PROVIDER, ModelProvider)
+        routes: Table[ModelRoute | Broken] = self._typed(
+            kinds.MODEL_ROUTE, ModelRoute, (users, _providers)
+        )
+        quotas: Table[Quota | Broken] = self._typed(kinds.QUOTA, Quota)
+        namespaces: Table[NamespaceState] = self._add(kinds.NAMESPACE, read_namespace)
+        bindings: Table[BindingState] = self._add(
+            kinds.TENANT_BINDING, read_binding, (bound, _holder)
+        )
+        pods: Table[PodState] = self._add(kinds.POD, read_pod)
+        children: list[Table[ChildState]] = [self._add(kind, read_child) for kind in kinds.CHILDREN]
+        self.world = World(
+            tenants=tenants.values,
+            claims=claims,
+            cluster_providers=cluster.values,
+            price_books=books.values,
+            providers=providers.values,
+            routes=routes.values,
+            quotas=quotas.values,
+            provider_users=users,
+            namespaces=namespaces.values,
+            bindings=bindings.values,
+            bound=bound,
+            pods=pods.values,
+            owned=tuple(table.values for table in children),
+        )
+
+    @property
+    def kinds(self) -> Iterable[Kind]:
+        """What has to be watched."""
+        return self._tables.keys()
+
+    def take(self, kind: Kind, body: Manifest, *, deleted: bool) -> None:
+        """Bring the kind's table in step with one object."""
+        table, read = self._tables[kind]
+        metadata = body["metadata"]
+        place = metadata["namespace" if kind.namespaced else "name"]
+        if deleted:
+            table.pop(place, metadata["uid"])
+        else:
+            table.put(place, metadata["uid"], read(body))
+
+    def _typed(self, kind: Kind, model: type[Any], *derived: Any) -> Table[Any]:
+        return self._add(kind, lambda body: parse(model, body), *derived)
+
+    def _add(self, kind: Kind, read: Read, *derived: Any) -> Table[Any]:
+        table: Table[Any] = Table(*derived)
+        self._tables[kind] = table, read
+        return table
 
 
-def world_of(indices: Mapping[str, Any]) -> World:
-    """The views that kopf passes to handlers, as the World."""
-    return World(
-        tenants=indices["all_tenants"],
-        claims=indices["tenant_claims"],
-        cluster_providers=indices["cluster_providers"],
-        price_books=indices["price_books"],
-        providers=indices["model_providers"],
-        routes=indices["model_routes"],
-        quotas=indices["model_quotas"],
-        provider_users=indices["provider_users"],
-        namespaces=indices["known_namespaces"],
-        bindings=indices["namespace_bindings"],
-        bound=indices["bound_namespaces"],
-        pods=indices["gateway_pods"],
-        owned=tuple(indices[f"owned_{kind.plural}"] for kind in kinds.CHILDREN),
-    )
+def _claims(tenant: Tenant | Broken) -> Iterable[tuple[str, str]]:
+    if not isinstance(tenant, Broken):
+        for claim in tenant.spec.namespaces:
+            yield claim.name, tenant.metadata.name
 
 
-def _register(registry: kopf.OperatorRegistry, name: str, kind: Kind, read: Any) -> None:
-    async def index(*, body: kopf.Body, **_: object) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = read(dict(body))
-        return found
-
-    kopf.index(kind.group, kind.version, kind.plural, id=name, registry=registry)(index)
-
-
-def _typed(kind: Kind, model: type[Any]) -> Any:
-    def read(body: Manifest) -> Mapping[str, Any]:
-        key = "namespace" if kind.namespaced else "name"
-        return {body["metadata"][key]: parse(model, body)}
-
-    return read
+def _providers(route: ModelRoute | Broken) -> Iterable[tuple[str, str]]:
+    if not isinstance(route, Broken):
+        for backend in route.spec.backends:
+            if backend.provider.kind.value == kinds.CLUSTER_MODEL_PROVIDER.kind:
+                yield backend.provider.name, route.metadata.namespace
 
 
-def _claims(body: Manifest) -> Mapping[str, str]:
-    tenant = parse(Tenant, body)
-    if isinstance(tenant, Broken):
-        return {}
-    return {claim.name: tenant.metadata.name for claim in tenant.spec.namespaces}
-
-
-def _provider_users(body: Manifest) -> Mapping[str, str]:
-    route = parse(ModelRoute, body)
-    if isinstance(route, Broken):
-        return {}
-    return {
-        backend.provider.name: route.metadata.namespace
-        for backend in route.spec.backends
-        if backend.provider.kind.value == kinds.CLUSTER_MODEL_PROVIDER.kind
-    }
-
-
-def _namespace(body: Manifest) -> Mapping[str, Any]:
-    state = read_namespace(body)
-    return {state.name: state}
-
-
-def _binding(body: Manifest) -> Mapping[str, Any]:
-    state = read_binding(body)
-    return {state.namespace: state}
-
-
-def _bound(body: Manifest) -> Mapping[str, str]:
-    state = read_binding(body)
-    return {state.tenant: state.namespace}
-
-
-def _pod(body: Manifest) -> Mapping[str, Any]:
-    return {body["metadata"]["namespace"]: read_pod(body)}
-
-
-def _child(body: Manifest) -> Mapping[str, Any]:
-    return {body["metadata"]["namespace"]: read_child(body)}
+def _holder(binding: BindingState) -> Iterable[tuple[str, str]]:
+    yield binding.tenant, binding.namespace

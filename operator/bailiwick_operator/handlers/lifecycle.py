@@ -15,18 +15,15 @@ PREFIX = "operator.bailiwick.dev"
 def register_lifecycle(
     registry: kopf.OperatorRegistry,
     *,
-    start: Callable[[Mapping[str, Any]], Awaitable[None]],
+    start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
     probe: Callable[[], Mapping[str, Any]],
 ) -> None:
-    """Add start-up, clean-up, log-in and liveness to the registry.
+    """Add start-up, clean-up, log-in and liveness to the registry."""
 
-    `start` gets kopf's indices, empty yet.
-    """
-
-    async def startup(*, settings: kopf.OperatorSettings, **kwargs: Any) -> None:
+    async def startup(*, settings: kopf.OperatorSettings, **_: object) -> None:
         configure(settings)
-        await start(kwargs)
+        await start()
 
     async def cleanup(**_: object) -> None:
         await stop()

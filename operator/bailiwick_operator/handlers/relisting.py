@@ -1,14 +1,17 @@
-"""What vanished while a watch was away, as the deletions that nobody saw.
+"""kopf's watches, made to tell us of each object at once, and of what vanished meanwhile.
 
 After 410 Gone kopf lists anew, and tells of what is there; of what is not there any more it says
 nothing, and its indices keep that until the operator's next start (kopf 1.45, `continuous_watch`).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from kopf._cogs.clients import watching
+
+from bailiwick_operator.handlers.lean import lean
 
 _original = watching.continuous_watch
 
@@ -60,25 +63,44 @@ def _deleted(
     return {"type": "DELETED", "object": body}
 
 
-class Watcher:
-    """kopf's continuous watch with an inventory for each resource; one for each operator."""
+Take = Callable[[Any, Any], bool]
+"""Resource and raw event → whether it was taken: kopf does nothing more with it."""
 
-    def __init__(self) -> None:
+
+class Watcher:
+    """kopf's continuous watch with an inventory for each resource."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
         self._inventories: dict[Any, Inventory] = {}
 
     async def watch(self, **said: Any) -> AsyncIterator[Any]:
         """See kopf; deletions that were missed come before the mark that the list is whole."""
-        inventory = self._inventories.setdefault((said["resource"], said["namespace"]), Inventory())
+        resource = said["resource"]
+        inventory = self._inventories.setdefault((resource, said["namespace"]), Inventory())
         inventory.begin()
         async for event in _original(**said):
             if event is watching.Bookmark.LISTED:
                 for missed in inventory.vanished():
-                    yield missed
+                    if not self._take(resource, missed):
+                        yield missed
             elif not isinstance(event, watching.Bookmark) and event.get("type") != "BOOKMARK":
+                lean(cast("dict[str, Any]", event["object"]))
                 inventory.saw(event)
+                if self._take(resource, event):
+                    continue
             yield event
 
 
-def notice_what_vanished() -> None:
-    """Let kopf's watches use it, with nothing known yet; before an operator is run."""
-    watching.continuous_watch = Watcher().watch  # looked up at each use
+_watcher: ContextVar[Watcher] = ContextVar("watcher")
+"""Of the operator whose task it is: several may live in one process."""
+
+
+def take_watches(take: Take) -> None:
+    """Let the watches of the operator that this task runs use it, with nothing known yet."""
+    _watcher.set(Watcher(take))
+    watching.continuous_watch = _watch  # looked up at each use
+
+
+def _watch(**said: Any) -> AsyncIterator[Any]:
+    return _watcher.get().watch(**said)

@@ -1,70 +1,120 @@
 """Every watch: what changed → which keys to look at. Nothing is stored on any object."""
 
+import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import kopf
 
+from bailiwick_operator.handlers.indices import Indices
 from bailiwick_operator.keys import Key, KeyKind, namespace_key, tenant_key
 from bailiwick_operator.kube import kinds
 from bailiwick_operator.kube.model import Kind
 from bailiwick_operator.world import World
+
+log = logging.getLogger(__name__)
 
 Keys = Callable[[World, str, str], Iterable[str]]
 """World, namespace and name of what changed → keys."""
 
 
 class Watches:
-    """Maps changes to keys; `world`, `add` and `released` are there once the operator started."""
+    """Keeps `world` in step with the cluster, and maps changes to keys."""
 
     def __init__(
         self,
         *,
-        world: Callable[[], World],
         add: Callable[[str], None],
         released: Callable[[str], None],
-        indexed: Callable[[], None],
+        listed: Callable[[], None],
     ) -> None:
-        """`indexed` is called once every index is filled, perhaps more than once."""
-        self._indexed = indexed
-        self._world = world
+        """`listed` is called once, when everything there is has been seen.
+
+        Until then nothing is added: what changes must not be acted upon with half of the resources.
+        """
+        self._indices = Indices()
         self._add = add
         self._released = released
+        self._tell = listed
+        self._whole = False
+        self._keys: dict[Kind, Keys] = {
+            kinds.TENANT: of_tenant,
+            kinds.CLUSTER_MODEL_PROVIDER: of_cluster_provider,
+            kinds.PRICE_BOOK: of_price_book,
+            kinds.MODEL_PROVIDER: of_namespace,
+            kinds.MODEL_ROUTE: of_namespace,
+            kinds.QUOTA: of_namespace,
+            kinds.NAMESPACE: of_namespace_itself,
+            kinds.TENANT_BINDING: of_namespace,
+            kinds.POD: of_holder,
+            **dict.fromkeys(kinds.CHILDREN, of_holder),
+        }
+        self._kinds = {(kind.group, kind.version, kind.plural): kind for kind in self._keys}
+
+    @property
+    def world(self) -> World:
+        """What is known; not whole before `listed`."""
+        return self._indices.world
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
-        """Add every watch to the registry."""
-        for kind, keys in (
-            (kinds.TENANT, of_tenant),
-            (kinds.CLUSTER_MODEL_PROVIDER, of_cluster_provider),
-            (kinds.PRICE_BOOK, of_price_book),
-            (kinds.MODEL_PROVIDER, of_namespace),
-            (kinds.MODEL_ROUTE, of_namespace),
-            (kinds.QUOTA, of_namespace),
-            (kinds.NAMESPACE, of_namespace_itself),
-            (kinds.TENANT_BINDING, of_namespace),
-            (kinds.POD, of_holder),
-            *((kind, of_holder) for kind in kinds.CHILDREN),
-        ):
-            self._register(registry, kind, keys)
+        """Have kopf watch every kind, and wait until each is listed."""
+
+        async def index(**_: object) -> None:
+            """Never called: `take` takes each event before."""
+
+        for kind in self._keys:
+            kopf.index(
+                kind.group, kind.version, kind.plural, id=f"known_{kind.plural}", registry=registry
+            )(index)
+
+    def take(self, resource: Any, event: Any) -> bool:
+        """Take note of one raw event of a watch; false where it is of another kind."""
+        kind = self._kinds.get((resource.group, resource.version, resource.plural))
+        if kind is None:
+            return False
+        body, deleted = event["object"], event["type"] == "DELETED"
+        metadata = body["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        try:
+            self._indices.take(kind, body, deleted=deleted)
+        except Exception:
+            # Of one object; the others go on, and so does the watch.
+            log.exception("not understood kind=%s namespace=%s name=%s", kind.kind, namespace, name)
+        if kind is kinds.TENANT_BINDING and deleted:
+            self._released(namespace)
+        if self._whole:
+            for key in self._keys[kind](self.world, namespace, name):
+                self._add(key)
+        return True
+
+    def listed(self) -> None:
+        """Everything there is was seen: look at all of it."""
+        if self._whole:
+            return
+        self._whole = True
+        for key in everything(self.world):
+            self._add(key)
+        self._tell()
 
     def changed(self, namespace: str) -> None:
         """A gateway pod of this namespace said something new."""
-        for key in of_holder(self._world(), namespace, ""):
+        for key in of_holder(self.world, namespace, ""):
             self._add(key)
 
-    def _register(self, registry: kopf.OperatorRegistry, kind: Kind, keys: Keys) -> None:
-        async def watch(*, name: str | None, namespace: str | None, **event: object) -> None:
-            # kopf calls no watch before all indices are filled; agents speak up earlier, and what
-            # they say must not be acted upon with half of the resources.
-            self._indexed()
-            world = self._world()
-            if kind is kinds.TENANT_BINDING and event["type"] == "DELETED":
-                self._released(namespace or "")
-            for key in keys(world, namespace or "", name or ""):
-                self._add(key)
 
-        kopf.on.event(
-            kind.group, kind.version, kind.plural, id=f"watch_{kind.plural}", registry=registry
-        )(watch)
+def everything(world: World) -> Iterable[str]:
+    """Every tenant, shared resource and namespace with something in it, some more than once."""
+    for tenant in world.tenants:
+        yield tenant_key(tenant)
+    for kind, names in (
+        (kinds.CLUSTER_MODEL_PROVIDER, world.cluster_providers),
+        (kinds.PRICE_BOOK, world.price_books),
+    ):
+        for name in names:
+            yield str(Key(KeyKind.SHARED, name, of=kind.kind))
+    for namespaces in (world.bindings, world.providers, world.routes, world.quotas):
+        for namespace in namespaces:
+            yield from of_namespace(world, namespace, "")
 
 
 def of_tenant(world: World, _: str, name: str) -> Iterable[str]:
