@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class OperatorProcess:
     plane: ControlPlane
     folder: Path
     port: int = field(default_factory=free_port)
+    health: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
     _runs: int = 0
 
@@ -46,8 +48,8 @@ class OperatorProcess:
             json.dumps(
                 {
                     "gateway": {"image": "localhost/bailiwick-gateway:bench"},
-                    "stream": {"address": f"127.0.0.1:{self.port}", "names": [NAME]},
-                    "liveness": "",
+                    "stream": {"address": f"127.0.0.1:{self.port}", "names": [NAME, "localhost"]},
+                    "liveness": f"http://127.0.0.1:{self.health}/healthz",
                 }
             )
         )
@@ -74,7 +76,7 @@ class OperatorProcess:
             self._process.wait()
             self._process = None
 
-    def said(self, words: str, *, within: float = 600.0) -> float:
+    def said(self, words: str, *, within: float = 900.0) -> float:
         """The seconds that this line of the log names, once it is there."""
 
         def found() -> re.Match[str] | None:
@@ -84,10 +86,23 @@ class OperatorProcess:
 
         return float(waiting_for(found, what=words, within=within)[1])
 
+    def at_work(self) -> bool:
+        """Whether a key waits for a worker or is in its hands."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health}/healthz") as answer:
+            work = json.load(answer)["work"]
+        return bool(work["waiting"] or work["busy"])
+
     def memory_mb(self) -> float:
-        """Resident memory."""
+        """Resident memory now."""
+        return self._memory("VmRSS")
+
+    def peak_mb(self) -> float:
+        """The most memory that was resident since it was started."""
+        return self._memory("VmHWM")
+
+    def _memory(self, name: str) -> float:
         status = Path(f"/proc/{self._pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index] # Linux has it
+        return int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index] # Linux has it
 
     def cpu_s(self) -> float:
         """Processor seconds so far."""
@@ -132,7 +147,7 @@ class Crowd:
         """What the agents say."""
         return self.folder / "agents.log"
 
-    def connected(self, *, since: float, within: float = 600.0) -> float:
+    def connected(self, *, since: float, within: float = 900.0) -> float:
         """When the last agent got its stream after `since`; POSIX seconds."""
 
         def found() -> float | None:

@@ -15,21 +15,25 @@ OPERATOR_SECRET = "/api/v1/namespaces/bailiwick-system/secrets/bailiwick-operato
 
 
 class PodGateway(Gateway):
-    """Configs come from the operator, keys from Vault; nothing of either is in its environment."""
+    """Configs come from the operator, keys from Vault; nothing of either is in its environment.
+
+    Without a `server` there is no Vault, for providers that want no key.
+    """
 
     def __init__(
-        self, folder: Path, plane: ControlPlane, server: VaultServer, *, namespace: str
+        self, folder: Path, plane: ControlPlane, server: VaultServer | None, *, namespace: str
     ) -> None:
         super().__init__(folder)
         self.namespace = namespace
         self.pod = Agent(plane, namespace, "gateway-1").make()
         files = {
             "operator.token": self.pod.token,
-            "vault.token": token(plane, namespace, self.pod.account),
             "ca.pem": base64.b64decode(
                 plane.request("GET", OPERATOR_SECRET)["data"]["ca.crt"]
             ).decode(),
         }
+        if server is not None:
+            files["vault.token"] = token(plane, namespace, self.pod.account)
         for name, text in files.items():
             (folder / name).write_text(text)
         self.variables = {
@@ -43,12 +47,15 @@ class PodGateway(Gateway):
             "OPERATOR_TOKEN": str(folder / "operator.token"),
             "POD_NAME": self.pod.name,
             "POD_UID": self.pod.uid,
-            "VAULT_ADDRESS": server.address,
-            "VAULT_METHOD": "jwt",
-            "VAULT_TOKEN": str(folder / "vault.token"),
-            "VAULT_POLL": "0.5",
-            "VAULT_MAX_AGE": "4",
         }
+        if server is not None:
+            self.variables |= {
+                "VAULT_ADDRESS": server.address,
+                "VAULT_METHOD": "jwt",
+                "VAULT_TOKEN": str(folder / "vault.token"),
+                "VAULT_POLL": "0.5",
+                "VAULT_MAX_AGE": "4",
+            }
 
     def begin(self, operator: str) -> None:
         """Start both, with the operator at this address."""
