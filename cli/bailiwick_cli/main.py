@@ -97,6 +97,19 @@ def up(
             help="Redis or Valkey in which the gateways of one tenant count together.",
         ),
     ] = None,
+    collector: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Collector that takes ledger rows, instead of a file."
+        ),
+    ] = None,
+    collector_ca: Annotated[
+        Path | None, typer.Option(help="PEM that the collector's certificate is checked by.")
+    ] = None,
+    collector_tokens: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a token for that collector in a file for each namespace."),
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     echo: Annotated[
         bool, typer.Option("--echo", help="Also start a provider that repeats what it hears.")
@@ -116,6 +129,9 @@ def up(
             vault_address=vault_address,
             vault_token_file=vault_token_file,
             quota_store=quota_store,
+            collector=collector,
+            collector_ca=collector_ca,
+            collector_tokens=collector_tokens,
             data_dir=data_dir,
             echo_port=echo_port if echo else None,
         )

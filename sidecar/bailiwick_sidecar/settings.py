@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from bailiwick_contract.errors import BailiwickError
-from bailiwick_sidecar.ledger.address import CollectorAddress
+from bailiwick_sidecar.ledger.address import (
+    CollectorAddress,
+    add_collector_options,
+    collector_of,
+)
 from bailiwick_sidecar.vault.options import add_vault_options, vault_of
 from bailiwick_sidecar.vault.settings import VaultSettings
 
@@ -90,7 +94,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     """The settings of a command line; paths become absolute.
 
     Raises:
-        SettingsError: an address that is none.
+        BailiwickError: an address that is none, or options that do not go together.
         SystemExit: an unknown or missing option, after the usage was printed.
     """
     parser = argparse.ArgumentParser(
@@ -105,6 +109,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--secrets", type=Path, help="providers' keys, YAML with mode 0600")
     parser.add_argument("--ledgers", type=Path, help="folder of this machine's state folders")
     add_vault_options(parser)
+    add_collector_options(parser)
     said = parser.parse_args(arguments)
     vault = vault_of(said)
     if vault is not None and said.secrets:
@@ -122,6 +127,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
         secrets=said.secrets.absolute() if said.secrets else None,
         vault=vault,
         ledgers=said.ledgers.absolute() if said.ledgers else None,
+        collector=collector_of(said),
     )
 
 

@@ -141,3 +141,24 @@ def test_a_data_directory_that_can_not_be_made_is_named(up: Any, tmp_path: Path)
     )
     assert done.returncode == 1
     assert "--data-dir" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--collector", "c:1"], "belong together: give all three"),
+        (["--collector-tokens", "."], "belong together: give all three"),
+        (["--collector", "c", "--collector-ca", __file__, "--collector-tokens", "."], "HOST:PORT"),
+        (
+            ["--collector", "c:1", "--collector-ca", "no", "--collector-tokens", "."],
+            "no is no file",
+        ),
+        (
+            ["--collector", "c:1", "--collector-ca", __file__, "--collector-tokens", "no"],
+            "no is no folder",
+        ),
+    ],
+)
+def test_half_a_collector_is_refused(refused: Any, options: list[str], said: str) -> None:
+    """Rows that would go nowhere are no reason to begin; the option is named, and what it takes."""
+    assert said in " ".join(refused(*options).split())

@@ -23,6 +23,7 @@ from bailiwick_cli.issuer import (
 from bailiwick_cli.problems import counted, show, summary
 from bailiwick_cli.resources import Checked, LocalIssuers, check, local_store
 from bailiwick_cli.token import DEFAULT_USER
+from bailiwick_cli.up.collecting import Collecting, collecting
 from bailiwick_cli.up.echoing import EchoProvider
 from bailiwick_cli.up.fleet import Fleet
 from bailiwick_cli.up.ports import overlap
@@ -52,6 +53,9 @@ class UpOptions:
     vault_address: str | None = None
     vault_token_file: Path | None = None
     quota_store: str | None = None
+    collector: str | None = None
+    collector_ca: Path | None = None
+    collector_tokens: Path | None = None
 
 
 class InvalidFilesError(CommandError):
@@ -75,6 +79,7 @@ def serve(options: UpOptions) -> None:
             "(YAML, mode 0600; see docs/cli.md)"
         )
     vault = vault_options(options.vault_address, options.vault_token_file, options.secrets)
+    collector = collecting(options.collector, options.collector_ca, options.collector_tokens)
     data = prepare(options.data_dir)
     with locked(data):
         key = signing_key(data)
@@ -87,7 +92,8 @@ def serve(options: UpOptions) -> None:
         show(checked, console=err())
         if checked.violations:
             raise InvalidFilesError(f"{summary(checked)}: nothing is served")
-        asyncio.run(_Up(options=options, data=data, key=key, vault=vault).run(checked))
+        up = _Up(options=options, data=data, key=key, vault=vault, collector=collector)
+        asyncio.run(up.run(checked))
 
 
 def _issuers(key: SigningKey) -> LocalIssuers:
@@ -105,7 +111,13 @@ class _Up:
     """One run of the command."""
 
     def __init__(
-        self, *, options: UpOptions, data: DataDir, key: SigningKey, vault: tuple[str, ...]
+        self,
+        *,
+        options: UpOptions,
+        data: DataDir,
+        key: SigningKey,
+        vault: tuple[str, ...],
+        collector: Collecting | None,
     ) -> None:
         self._options = options
         self._data = data
@@ -119,6 +131,7 @@ class _Up:
             first_metrics_port=options.metrics_port,
             secrets=None if options.secrets is None else options.secrets.absolute(),
             vault=vault,
+            collector=collector,
             say=_say,
         )
 

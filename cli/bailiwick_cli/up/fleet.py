@@ -11,6 +11,7 @@ from bailiwick_cli.datadir import DataDir, write_atomically
 from bailiwick_cli.errors import StartError
 from bailiwick_cli.resources import config_bytes
 from bailiwick_cli.up.child import Command, leashed
+from bailiwick_cli.up.collecting import Collecting
 from bailiwick_cli.up.gateway import Commands, Gateway, Place, place_of
 from bailiwick_cli.up.ports import assign, busy, ensure_free
 from bailiwick_cli.up.standin import HOST, StandIn
@@ -30,6 +31,8 @@ class Fleet:
     say: Callable[[str], None]
     vault: tuple[str, ...] = ()
     """The agents' options for Vault."""
+    collector: Collecting | None = None
+    """Where rows go instead of a file."""
     gateways: dict[str, Gateway] = field(default_factory=dict)
     configs: dict[str, TenantConfig] = field(default_factory=dict)
     _ports: dict[str, int] = field(default_factory=dict)
@@ -124,6 +127,8 @@ class Fleet:
         if self.secrets is not None:
             argv += ["--secrets", str(self.secrets)]
         argv += self.vault
+        if self.collector is not None:
+            argv += self.collector.options(place.namespace)
         return Commands(agent=Command(argv=tuple(argv), cwd=place.run), admin_socket=ADMIN_SOCKET)
 
 
