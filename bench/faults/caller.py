@@ -4,16 +4,17 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import httptools
 from bench.faults.evidence import Seen
-from bench.faults.plan import Call, Kind
+from bench.faults.plan import Call, Repeat
 
 PATIENCE_S: Final = 60.0
 """How long a caller waits for an answer; longer than any timeout of the gateway."""
 AWAY_S: Final = 0.2
-"""How long callers wait after one found the gateway away: its Retry-After, in a run's haste."""
+"""How long callers leave a gateway alone that one found away: its Retry-After, in a run's haste."""
 
 
 class Connection(asyncio.Protocol):
@@ -89,14 +90,15 @@ class Callers:
         self._rate = rate
         self._turn = asyncio.Semaphore(at_once)
         self._idle: dict[int, list[Connection]] = {port: [] for port in ports}
-        self._away_until = 0.0
+        self._ids: dict[int, str] = {}
+        self._away_until = [0.0] * len(ports)
 
     async def run(self, calls: Sequence[Call]) -> None:
-        """Every call has been made. Where the gateway is away, the others wait for a moment."""
+        """Every call has been made. Where all gateways are away, the others wait for a moment."""
         due = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for call in calls:
-                due = max(due + 1 / self._rate, self._away_until)
+                due = max(due + 1 / self._rate, min(self._away_until))
                 await asyncio.sleep(due - time.monotonic())
                 due = max(due, time.monotonic() - 1)
                 await self._turn.acquire()
@@ -111,18 +113,23 @@ class Callers:
             seen = await self._make(call)
             self.seen.append(seen)
             if seen.end == "refused" or seen.code == "gateway_unavailable":
-                self._away_until = time.monotonic() + AWAY_S
+                self._away_until[seen.gateway] = time.monotonic() + AWAY_S
         finally:
             self._turn.release()
 
     async def _make(self, call: Call) -> Seen:
         body = call.body()
         sent = time.time()
-        port = self._ports[call.number % len(self._ports)]
+        gateway = self._gateway(call.number)
+        port = self._ports[gateway]
+        said_id = call.made_up_id
+        if call.repeat is Repeat.REPLAY and call.of is not None:
+            said_id = self._ids.get(call.of, said_id)
+        seen = partial(_seen, call, body, sent=sent, gateway=gateway, said_id=said_id)
         connection = await self._connection(port)
         if connection is None:
-            return _seen(call, body, sent=sent, end="refused")
-        answer = connection.send(self._request(call, body), leave_events=call.leave_events)
+            return seen(end="refused")
+        answer = connection.send(self._request(call, body, said_id), leave_events=call.leave_events)
         end = "left"
         try:
             patience = PATIENCE_S if call.leave_s is None else call.leave_s
@@ -136,7 +143,18 @@ class Callers:
             connection.transport.abort()
         else:
             connection.transport.close()
-        return _seen(call, body, sent=sent, end=end, connection=connection)
+        if request_id := connection.headers.get("x-request-id"):
+            self._ids[call.number] = request_id
+        return seen(end=end, connection=connection)
+
+    def _gateway(self, number: int) -> int:
+        """By turns, past those that were found away a moment ago."""
+        turn = number % len(self._ports)
+        now = time.monotonic()
+        return min(
+            range(len(self._ports)),
+            key=lambda one: (self._away_until[one] > now, (one - turn) % len(self._ports)),
+        )
 
     async def _connection(self, port: int) -> Connection | None:
         while self._idle[port]:
@@ -151,18 +169,26 @@ class Callers:
             return None
         return connection
 
-    def _request(self, call: Call, body: bytes) -> bytes:
-        tags = f"x-bailiwick-tags: call={call.number}\r\n" if call.kind is Kind.EMBEDDING else ""
+    def _request(self, call: Call, body: bytes, said_id: str) -> bytes:
+        tags = f"x-bailiwick-tags: {call.tags}\r\n" if call.tags else ""
         head = (
             f"POST {call.path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
             f"authorization: Bearer {self._tokens[call.user]}\r\n{tags}"
+            f"x-request-id: {said_id}\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
 
 def _seen(
-    call: Call, body: bytes, *, sent: float, end: str, connection: Connection | None = None
+    call: Call,
+    body: bytes,
+    *,
+    sent: float,
+    gateway: int,
+    said_id: str,
+    end: str,
+    connection: Connection | None = None,
 ) -> Seen:
     status = connection.status if connection is not None else 0
     error = _error(connection) if connection is not None and status >= 400 else {}
@@ -180,6 +206,9 @@ def _seen(
         request_id=connection.headers.get("x-request-id", "") if connection is not None else "",
         code=str(error.get("code", "")),
         limit=error.get("limit"),
+        gateway=gateway,
+        repeat=call.repeat.value if call.repeat else "",
+        said_id=said_id,
     )
 
 

@@ -10,6 +10,9 @@ from bench.faults.resources import INPUT_PER_MILLION, OUTPUT_PER_MILLION
 from bench.faults.verdict import Verdict
 
 MILLION: Final = Decimal(1_000_000)
+CONSERVED: Final = "tokens reserved"
+PRICED: Final = "cost, each row at its price"
+SUMMED: Final = "sums of the ledger that differ from its rows"
 PERIODS: Final = {"tokensPerMonth": 7, "budgetMonth": 7, "budgetDay": 10}
 """Kinds of limits that never forget within a period, and how much of a date names the period."""
 
@@ -24,6 +27,7 @@ def check_books(evidence: Evidence, verdict: Verdict) -> None:
     _conserved(evidence, verdict)
     _priced(evidence, verdict)
     _counted(evidence, verdict)
+    _summed(evidence, verdict)
 
 
 def _conserved(evidence: Evidence, verdict: Verdict) -> None:
@@ -50,7 +54,7 @@ def _conserved(evidence: Evidence, verdict: Verdict) -> None:
     if evidence.pending == 0 and reserved != sum(by_state.values()):
         wrong.append(f"{reserved} tokens reserved, {sum(by_state.values())} on rows")
     parts = " + ".join(f"{state} {tokens}" for state, tokens in sorted(by_state.items()))
-    verdict.add("tokens reserved", f"{reserved} = {parts} + pending {evidence.pending}", wrong)
+    verdict.add(CONSERVED, f"{reserved} = {parts} + pending {evidence.pending}", wrong)
     left = [f"{evidence.pending} attempts still have no row"] if evidence.pending else []
     verdict.add("attempts without a row at the end", evidence.pending, left)
 
@@ -70,7 +74,20 @@ def _priced(evidence: Evidence, verdict: Verdict) -> None:
         if row["state"] == "void" and row["total_tokens"]:
             wrong.append(f"{row['stream_id']}: void, and charged")
     total = sum((Decimal(row["cost"]) for row in evidence.rows), Decimal())
-    verdict.add("cost, each row at its price", f"{total} USD", wrong)
+    verdict.add(PRICED, f"{total} USD", wrong)
+
+
+def _summed(evidence: Evidence, verdict: Verdict) -> None:
+    """What `ledger top` adds up in the database is what the rows add up to here."""
+    wrong = [
+        f"{name}: {said} summed, {due} on rows"
+        for name, due in (
+            ("attempts", len(evidence.rows)),
+            ("total cost", sum((Decimal(row["cost"]) for row in evidence.rows), Decimal())),
+        )
+        if Decimal(said := evidence.summed[name]) != due
+    ]
+    verdict.add(SUMMED, len(wrong), wrong)
 
 
 def _counted(evidence: Evidence, verdict: Verdict) -> None:

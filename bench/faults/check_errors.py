@@ -9,6 +9,7 @@ from bench.faults.plan import Kind
 from bench.faults.timeline import Timeline
 from bench.faults.verdict import Verdict
 
+UNEXPLAINED: Final = "errors not caused by a fault"
 LYING: Final = frozenset({Kind.LIE.value, Kind.STREAM_LIE.value})
 LEAVING: Final = frozenset({Kind.LEAVE_UNARY.value, Kind.LEAVE_STREAM.value})
 OWN: Final = frozenset(
@@ -26,14 +27,14 @@ def check_errors(evidence: Evidence, verdict: Verdict) -> None:
         if _fine(seen):
             continue
         what = f"{seen.status} {seen.code}".strip() if seen.status else seen.end
-        if timeline.near(seen.sent, seen.ended) is not None:
+        if timeline.felt(seen.sent, seen.ended, seen.gateway) is not None:
             met[what] += 1
         elif seen.kind not in LYING or seen.code in OWN:
             wrong.append(f"call {seen.call} ({seen.kind}): {what}, {seen.end}")
     verdict.add("calls", len(evidence.seen))
     shown = ", ".join(f"{what} {n}" for what, n in sorted(met.items()))
     verdict.add("errors while a fault was felt", f"{met.total()} ({shown})" if met else 0)
-    verdict.add("errors not caused by a fault", len(wrong), wrong)
+    verdict.add(UNEXPLAINED, len(wrong), wrong)
     recoveries: dict[str, list[float]] = defaultdict(list)
     for fault in evidence.faults:
         if fault.recovery_s is not None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.faults.check_books import price
 from bench.faults.evidence import Evidence, LimitRule, Row, Seen
-from bench.faults.plan import FaultKind
+from bench.faults.kinds import DEATHS
 from bench.faults.timeline import Timeline
 from bench.faults.verdict import Verdict
 
@@ -28,18 +28,13 @@ WINDOWS: Final = {
     "budget_month": float("inf"),
 }
 CONCURRENT: Final = "concurrent_requests"
-DEATHS: Final = frozenset(
-    kind.value
-    for kind in (
-        FaultKind.KILL_AGENT,
-        FaultKind.KILL_BOTH,
-        FaultKind.KILL_ALL,
-        FaultKind.KILL_FULL,
-        FaultKind.PAUSE_AGENT,
-    )
-)
-"""A gateway that is paused for longer than its share lives is as good as dead to the others."""
 REFUSALS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota"})
+
+EXCEEDED: Final = "reservations that exceeded a limit"
+WITHIN: Final = "  by no more than the published bound, after a death"
+REFUSED: Final = "calls that a limit refused"
+FALSE: Final = "  of them false"
+OVERSHOOT: Final = "overshoot in tokens (a bound holds: 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +43,7 @@ class Use:
 
     call: int
     attempt: int
+    gateway: int
     admitted: float
     settled_first: float
     settled_last: float
@@ -68,15 +64,37 @@ class Use:
         return (self.charged,) if at > self.settled_last else (self.reserved, self.charged)
 
 
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """An admission after which a counter certainly stood above its limit."""
+
+    rule: LimitRule
+    subject: tuple[str, ...]
+    call: int
+    beyond: Decimal
+    bound: Decimal
+    """What the documentation allows then."""
+
+    def __str__(self) -> str:
+        who = "/".join(self.subject)
+        return (
+            f"{self.rule.id} {who}: {self.beyond} beyond {self.rule.amount} with call {self.call},"
+            f" published bound {self.bound}"
+        )
+
+
 def check_limits(evidence: Evidence, verdict: Verdict) -> None:
     """Adds what can be told of each decision."""
     timeline = Timeline(evidence)
     rules = {rule.id: rule for rule in evidence.rules}
     uses = _uses(evidence, timeline)
-    over: list[str] = []
+    over: list[Excess] = []
     for (rule_id, subject), taken in uses.items():
         over += _over(rules[rule_id], subject, taken, timeline)
-    verdict.add("reservations that exceeded a limit", len(over), over)
+    wrong = [str(one) for one in over if one.beyond > one.bound]
+    verdict.add(EXCEEDED, len(wrong), wrong)
+    most = max(over, key=lambda one: one.beyond / one.bound if one.bound else one.beyond, default=0)
+    verdict.add(WITHIN, f"{len(over) - len(wrong)}; the most: {most}")
     _refusals(evidence, timeline, rules, uses, verdict)
     _overshoot(evidence, verdict)
 
@@ -97,6 +115,7 @@ def _uses(evidence: Evidence, timeline: Timeline) -> Uses:
                 Use(
                     call=caller.call if caller else -1,
                     attempt=row["attempt"],
+                    gateway=timeline.gateway(row),
                     admitted=times.admitted,
                     settled_first=times.settled_first,
                     settled_last=times.settled_last if row["state"] != "unknown" else float("inf"),
@@ -126,8 +145,9 @@ def _need(kind: str, seen: Seen) -> Decimal:
     return Decimal(seen.bytes + seen.cap) if kind.startswith("tokens") else Decimal(1)
 
 
-def _over(rule: LimitRule, subject: tuple[str, ...], taken: list[Use], time: Timeline) -> list[str]:
-    """Admissions after which the counter certainly stood above its limit."""
+def _over(
+    rule: LimitRule, subject: tuple[str, ...], taken: list[Use], time: Timeline
+) -> list[Excess]:
     amount = Decimal(rule.amount)
     if sum(max(use.reserved, use.charged) for use in taken) <= amount:
         return []
@@ -140,8 +160,9 @@ def _over(rule: LimitRule, subject: tuple[str, ...], taken: list[Use], time: Tim
         start = bisect_right(admitted, at - WINDOWS.get(rule.kind, float("inf")))
         end = bisect_right(admitted, at)
         level = _least(rule, taken[start:end], at, time)
-        if level > amount + _died_with(rule, at, time):
-            found.append(f"{rule.id} {subject}: {level} of {amount} with call {use.call}")
+        if level > amount:
+            bound = _died_with(rule, at, time)
+            found.append(Excess(rule, subject, use.call, level - amount, bound))
     return found
 
 
@@ -165,7 +186,7 @@ def _least(rule: LimitRule, taken: list[Use], at: float, time: Timeline) -> Deci
             at < use.settled_first - EDGE_S
             # A later attempt takes its place over, and what was in flight at a death is over.
             and not (use.attempt == 1 and use.call in followed)
-            and time.near(use.admitted, at) is None
+            and time.near(use.admitted, at, gateway=use.gateway) is None
             for use in taken
         )
     )
@@ -206,8 +227,8 @@ def _refusals(
         else:
             undecided += 1
     total = right + undecided + len(false)
-    verdict.add("calls that a limit refused", f"{total}: {right} certain, {undecided} undecided")
-    verdict.add("  of them false", len(false), false)
+    verdict.add(REFUSED, f"{total}: {right} certain, {undecided} undecided")
+    verdict.add(FALSE, len(false), false)
     verdict.add("  of them that say something else than was asked", len(unsaid), unsaid)
 
 
@@ -251,5 +272,5 @@ def _overshoot(evidence: Evidence, verdict: Verdict) -> None:
             lied += beyond
         else:
             wrong.append(f"{row['stream_id']}: {beyond} tokens beyond {reserved}")
-    verdict.add("overshoot in tokens (a bound holds: 0)", len(wrong), wrong)
+    verdict.add(OVERSHOOT, len(wrong), wrong)
     verdict.add("  of providers that lied", lied)

@@ -4,15 +4,10 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from bench.faults.evidence import Attempt, Evidence, Row
+from bench.faults.kinds import CLOCK_FAULTS, DISK_FAULTS, ENVOY_DIES, PROVIDER_FAULTS
 from bench.faults.plan import Kind
-from bench.faults.timeline import (
-    CLOCK_FAULTS,
-    DISK_FAULTS,
-    ENVOY_DIES,
-    PROVIDER_FAULTS,
-    Timeline,
-    moment,
-)
+from bench.faults.resources import TENANT
+from bench.faults.timeline import Timeline, moment
 from bench.faults.verdict import Verdict
 
 UNFINISHED: Final = frozenset({"", "caller_left", "cut", "hang_up"})
@@ -24,6 +19,14 @@ CLOCK_S: Final = 1.0
 old one."""
 FIGURES: Final = frozenset({"", "high_usage", "low_usage"})
 """Lies (and none) whose figures can be believed, so that they are charged."""
+
+UNKNOWN: Final = "rows that are unknown"
+LOST: Final = "  of them without a row (lost)"
+DOUBLE: Final = "rows that are there twice (double)"
+UNSEEN: Final = "  of them neither void nor unknown"
+OWNED: Final = "rows of another tenant or gateway"
+OWN_IDS: Final = "  of them under an id that is not their own"
+REPEATED: Final = "repeated calls that have rows of their own"
 
 
 def check_rows(evidence: Evidence, verdict: Verdict) -> None:
@@ -49,9 +52,9 @@ def check_rows(evidence: Evidence, verdict: Verdict) -> None:
         if row["state"] == "estimated" and not _cause(timeline, row, attempt):
             uncaused.append(f"{name}: {row['reason']}, and nothing cut it")
     verdict.add("attempts that a provider saw", len(evidence.attempts))
-    verdict.add("  of them without a row (lost)", len(lost), lost)
+    verdict.add(LOST, len(lost), lost)
     double += [f"{key}: {n} rows" for key, n in _keys(evidence.rows).items() if n > 1]
-    verdict.add("rows that are there twice (double)", len(double), double)
+    verdict.add(DOUBLE, len(double), double)
     verdict.add("rows that disagree with the provider", len(wrong), wrong)
     verdict.add("rows estimated without a cause", len(uncaused), uncaused)
     _unseen(timeline, [row for found in rows.values() for row in found], verdict)
@@ -109,7 +112,7 @@ def _cause(timeline: Timeline, row: Row, attempt: Attempt) -> bool:
     caller = timeline.caller(row)
     if caller is not None and caller.end != "complete":
         return True
-    return timeline.near(attempt.began, attempt.ended) is not None
+    return timeline.felt(attempt.began, attempt.ended, timeline.gateway(row)) is not None
 
 
 def _unseen(timeline: Timeline, rows: list[Row], verdict: Verdict) -> None:
@@ -132,7 +135,7 @@ def _unseen(timeline: Timeline, rows: list[Row], verdict: Verdict) -> None:
         ", ".join(f"{state} {n}" for state, n in sorted(states.items())) or 0,
     )
     verdict.add("  of them sent to a provider that died before it read", unread)
-    verdict.add("  of them neither void nor unknown", len(wrong), wrong)
+    verdict.add(UNSEEN, len(wrong), wrong)
 
 
 def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
@@ -141,16 +144,18 @@ def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
     That is when Envoy died, a clock was moved, or the disk that Envoy writes to was full.
     """
     times = [
-        (fault.began, fault.lifted + (CLOCK_S if fault.kind in CLOCK_FAULTS else 0))
+        (fault, fault.began, fault.lifted + (CLOCK_S if fault.kind in CLOCK_FAULTS else 0))
         for fault in evidence.faults
         if fault.kind in ENVOY_DIES | CLOCK_FAULTS
         or (evidence.own_disk and fault.kind in DISK_FAULTS)
     ]
     flying = {
         seen.call
-        for begin, end in times
+        for fault, begin, end in times
         for seen in evidence.seen
-        if seen.sent <= end and begin <= seen.ended + FLUSH_S
+        if seen.sent <= end
+        and begin <= seen.ended + FLUSH_S
+        and timeline.befell(fault, seen.gateway)
     }
     unknown = [row for row in evidence.rows if row["state"] == "unknown"]
     wrong = [
@@ -158,7 +163,9 @@ def _unknown(timeline: Timeline, evidence: Evidence, verdict: Verdict) -> None:
         for row in unknown
         if (caller := timeline.caller(row)) is None or caller.call not in flying
     ]
-    verdict.add("rows that are unknown", f"{len(unknown)} of {len(flying)} in flight", wrong)
+    if len({caller.call for row in unknown if (caller := timeline.caller(row))}) > len(flying):
+        wrong.append(f"{len(unknown)} rows, and {len(flying)} calls were in flight")
+    verdict.add(UNKNOWN, f"{len(unknown)} of {len(flying)} in flight", wrong)
 
 
 def check_answers(evidence: Evidence, verdict: Verdict) -> None:
@@ -187,3 +194,40 @@ def check_answers(evidence: Evidence, verdict: Verdict) -> None:
         if moment(row["ended_at"]) < moment(row["admitted_at"]):
             wrong.append(f"{row['stream_id']}: ended before it was admitted")
     verdict.add("answers without a row, rows of somebody else", len(wrong), wrong)
+    _owned(evidence, timeline, verdict)
+    _repeated(evidence, verdict)
+
+
+def _owned(evidence: Evidence, timeline: Timeline, verdict: Verdict) -> None:
+    """The database has this tenant's rows, each of the gateway that was called, and no others."""
+    wrong: list[str] = []
+    for row in evidence.rows:
+        caller = timeline.caller(row)
+        if row["tenant"] != TENANT:
+            wrong.append(f"{row['stream_id']} is of tenant {row['tenant']}")
+        elif caller is not None and timeline.gateway(row) != caller.gateway:
+            wrong.append(f"{row['stream_id']} is of {row['namespace']}, called elsewhere")
+    if evidence.strangers:
+        wrong.append(f"{evidence.strangers} rows are there that the tenant does not see")
+    verdict.add(OWNED, len(wrong), wrong)
+
+
+def _repeated(evidence: Evidence, verdict: Verdict) -> None:
+    """Nobody's x-request-id becomes a stream id: what is sent again is charged again."""
+    wrong = [
+        f"call {seen.call} took over the id that its caller sent"
+        for seen in evidence.seen
+        if seen.request_id and seen.request_id == seen.said_id
+    ]
+    made_up = {seen.said_id for seen in evidence.seen if not seen.repeat}
+    wrong += [
+        f"{row['stream_id']}: a caller made this id up"
+        for row in evidence.rows
+        if row["stream_id"] in made_up
+    ]
+    told = Counter(seen.request_id for seen in evidence.seen if seen.request_id)
+    wrong += [f"{n} calls were told the same id {name}" for name, n in told.items() if n > 1]
+    rows = {row["stream_id"] for row in evidence.rows}
+    again = [seen for seen in evidence.seen if seen.repeat and seen.request_id in rows]
+    verdict.add(REPEATED, len(again))
+    verdict.add(OWN_IDS, len(wrong), wrong)

@@ -15,7 +15,8 @@ class Seen:
     """One call as its caller saw it. Times are seconds since the epoch.
 
     `end` is `complete`, `left` (the caller hung up), `broken` (the answer stopped or never came)
-    or `refused` (no connection). `code` and `limit` are of an error's body.
+    or `refused` (no connection). `code` and `limit` are of an error's body. `repeat` says how it
+    repeats an earlier call, `said_id` is the x-request-id that its caller sent.
     """
 
     call: int
@@ -31,6 +32,9 @@ class Seen:
     request_id: str = ""
     code: str = ""
     limit: dict[str, Any] | None = None
+    gateway: int = 0
+    repeat: str = ""
+    said_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,19 @@ class Evidence:
     """Attempts without a row at the end."""
     own_disk: bool = False
     """A full disk was full for Envoy too, whose records were lost then."""
-    gateways: int = 1
-    """How many gateways counted together."""
+    namespaces: tuple[str, ...] = ("acme-prod",)
+    """Of the gateways that counted together, in the order of their numbers."""
+    delivered_again: int | None = None
+    """Rows that came to the collector a second time; None where there was none."""
+    strangers: int = 0
+    """Rows in the database that are not among the tenant's."""
+    summed: dict[str, str] = field(default_factory=dict)
+    """What the ledger adds up itself: `attempts` and `total cost`."""
+
+    @property
+    def gateways(self) -> int:
+        """How many gateways counted together."""
+        return len(self.namespaces)
 
     def save(self, path: Path) -> None:
         """Keep it, so that it can be looked at and checked again."""
@@ -126,8 +141,11 @@ def load(path: Path) -> Evidence:
         rules=[LimitRule(**one) for one in said["rules"]],
         usage=said["usage"],
         pending=said["pending"],
-        own_disk=said.get("own_disk", False),
-        gateways=said.get("gateways", 1),
+        own_disk=said["own_disk"],
+        namespaces=tuple(said["namespaces"]),
+        delivered_again=said["delivered_again"],
+        strangers=said["strangers"],
+        summed=said["summed"],
     )
 
 

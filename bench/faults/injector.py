@@ -11,9 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 from typing import Final
 
+from bench.faults.central import Central
 from bench.faults.evidence import Fault
-from bench.faults.plan import FaultKind, Planned
-from bench.faults.world import POLL_S, READY_S, StoreProcess, World, WorldError, alive, until
+from bench.faults.kinds import KILLS, UNFELT, FaultKind
+from bench.faults.processes import POLL_S, READY_S, StoreProcess, WorldError, alive, until
+from bench.faults.schedule import Planned
+from bench.faults.world import World
 
 AGENT: Final = "bailiwick_sidecar"
 ENVOY: Final = "envoy"
@@ -21,9 +24,6 @@ STEP_S: Final = 45.0
 """How far clocks are moved: most of a minute, so that windows would empty early."""
 ROOM: Final = 500
 """Bytes that a full disk still takes: a few records, the last of them in part."""
-KILLS: Final = frozenset(
-    {FaultKind.KILL_AGENT, FaultKind.KILL_ENVOY, FaultKind.KILL_BOTH, FaultKind.KILL_ALL}
-)
 Act = Callable[[Planned], Awaitable[None]]
 
 
@@ -39,9 +39,11 @@ def _fill_up(path: Path) -> None:
 class Injector:
     """Faults of one world; `done` is what was done."""
 
-    def __init__(self, world: World, *, progress: Callable[[], int], apart: int) -> None:
+    def __init__(
+        self, world: World, *, progress: Callable[[], int], apart: int, done: list[Fault]
+    ) -> None:
         """Faults of this world; after each, `apart` calls begin before the next."""
-        self.done: list[Fault] = []
+        self.done = done
         self._world = world
         self._progress = progress
         self._apart = apart
@@ -62,7 +64,7 @@ class Injector:
         began = time.time()
         await self._acts[fault.kind](fault)
         lifted = time.time()
-        await self._serves()
+        await (self._takes_rows() if fault.kind.value in UNFELT else self._serves())
         recovered = time.time()
         return Fault(
             kind=fault.kind.value,
@@ -98,9 +100,29 @@ class Injector:
             FaultKind.KILL_STORE: self._kill_store,
             FaultKind.PAUSE_STORE: lambda fault: self._pause(self._store.process.pid, fault),
             FaultKind.EMPTY_STORE: lambda _: self._store.forget(),
+            FaultKind.KILL_DATABASE: lambda fault: self._central.kill_database(fault.amount),
+            FaultKind.PAUSE_DATABASE: lambda fault: self._central.pause_database(fault.amount),
+            FaultKind.KILL_COLLECTOR: lambda fault: self._central.kill_collector(fault.amount),
+            FaultKind.PAUSE_COLLECTOR: lambda fault: self._central.pause_collector(fault.amount),
+            FaultKind.CUT_NETWORK: lambda fault: self._central.cut_network(fault.amount),
+            FaultKind.STALL_NETWORK: lambda fault: self._central.stall_network(fault.amount),
+            FaultKind.LOSE_ANSWER: lambda _: self._central.lose_answer(),
+            FaultKind.CUT_ANSWER: lambda _: self._central.cut_answer(),
+            FaultKind.PAUSE_API: lambda fault: self._central.pause_api(fault.amount),
             FaultKind.CLOCK_AHEAD: lambda _: self._set_clock(STEP_S),
             FaultKind.CLOCK_BACK: lambda _: self._set_clock(0),
         }
+
+    @property
+    def _central(self) -> Central:
+        central = self._world.central
+        if central is None:
+            raise WorldError("this run has no collector")
+        return central
+
+    async def _takes_rows(self) -> None:
+        if self._world.central is not None:
+            await self._world.central.serves()
 
     @property
     def _store(self) -> StoreProcess:
@@ -139,7 +161,7 @@ class Injector:
         provider = self._world.providers[fault.target]
         provider.kill()
         await asyncio.sleep(fault.amount)
-        provider.start()
+        await asyncio.to_thread(provider.start)
 
     async def _kill_store(self, fault: Planned) -> None:
         self._store.kill()
@@ -151,8 +173,10 @@ class Injector:
 
     async def _pause(self, pid: int, fault: Planned) -> None:
         os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(fault.amount)
-        os.kill(pid, signal.SIGCONT)
+        try:
+            await asyncio.sleep(fault.amount)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     async def _fill(self, fault: Planned) -> None:
         async with self._full(self._at(fault)):
@@ -194,9 +218,10 @@ class Injector:
 
     async def _lock(self, fault: Planned) -> None:
         """For a while somebody else has the database to himself."""
-        database = (
-            self._world.data / "state" / self._world.namespaces[self._at(fault)] / "ledger.db"
-        )
+        if self._world.central is not None:
+            await self._world.central.lock_ledger(fault.amount)
+            return
+        database = self._world.ledger(self._at(fault))
         with contextlib.closing(sqlite3.connect(database, timeout=5)) as held:
             held.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(fault.amount)

@@ -1,9 +1,10 @@
-"""What a run does: its calls and its faults, each drawn from the seed alone."""
+"""What a run asks: its calls, drawn from the seed alone."""
 # ruff: noqa: S311 -- a run must repeat, nothing here is a secret
 
 import json
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -35,23 +36,39 @@ class Kind(Enum):
 
 
 WEIGHTS: Final = {
-    Kind.PLAIN: 30,
-    Kind.STREAM: 22,
-    Kind.EMBEDDING: 8,
-    Kind.FALLBACK: 9,
-    Kind.STREAM_FALLBACK: 6,
-    Kind.ALL_FAIL: 2,
-    Kind.LEAVE_UNARY: 5,
-    Kind.LEAVE_STREAM: 8,
-    Kind.LIE: 7,
-    Kind.STREAM_LIE: 3,
+    Kind.PLAIN: 14,
+    Kind.STREAM: 12,
+    Kind.EMBEDDING: 6,
+    Kind.FALLBACK: 11,
+    Kind.STREAM_FALLBACK: 9,
+    Kind.ALL_FAIL: 3,
+    Kind.LEAVE_UNARY: 9,
+    Kind.LEAVE_STREAM: 14,
+    Kind.LIE: 14,
+    Kind.STREAM_LIE: 8,
 }
+REPEATS: Final = 0.15
+"""Part of the calls that is an earlier call once more."""
+REPLAY_AFTER: Final = 60
+"""Calls after which one is replayed at least: long enough for it to be answered."""
 STREAMS: Final = frozenset({Kind.STREAM, Kind.STREAM_FALLBACK, Kind.LEAVE_STREAM, Kind.STREAM_LIE})
+
+
+class Repeat(Enum):
+    """How a call repeats an earlier one; both are calls like any other, and charged."""
+
+    REPLAY = "replay"
+    """The same bytes some calls later, under the x-request-id that the earlier answer had."""
+    DUPLICATE = "duplicate"
+    """The same bytes at once, as by a client that sends twice, under one x-request-id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `leave_s` seconds or `leave_events` events after which the caller hangs up."""
+    """One request. `leave_s` seconds or `leave_events` events after which the caller hangs up.
+
+    A repetition has the body of the call `of`, and a number of its own.
+    """
 
     number: int
     kind: Kind
@@ -62,6 +79,23 @@ class Call:
     leave_s: float | None = None
     leave_events: int | None = None
     abrupt: bool = False
+    repeat: Repeat | None = None
+    of: int | None = None
+
+    @property
+    def tags(self) -> str:
+        """What the header says of it; a chat has its first number in the body."""
+        said = [f"call={self._first}"] if self.kind is Kind.EMBEDDING else []
+        return ",".join([*said, *([f"copy={self.number}"] if self.of is not None else [])])
+
+    @property
+    def _first(self) -> int:
+        return self.number if self.of is None else self.of
+
+    @property
+    def made_up_id(self) -> str:
+        """The x-request-id that its caller makes up; a duplicate has the same."""
+        return f"00000000-0000-4000-8000-{self._first:012x}"
 
     @property
     def path(self) -> str:
@@ -76,14 +110,14 @@ class Call:
 
     def body(self) -> bytes:
         """The bytes that the caller sends."""
-        told = json.dumps({"call": self.number, **self.told})
+        told = json.dumps({"call": self._first, **self.told})
         if self.kind is Kind.EMBEDDING:
             return json.dumps({"model": self.alias, "input": told}).encode()
         said = {
             "model": self.alias,
             "max_tokens": CAP,
             "stream": self.kind in STREAMS,
-            "metadata": {"call": str(self.number)},
+            "metadata": {"call": str(self._first)},
             "messages": [{"role": "user", "content": told}],
         }
         return json.dumps(said).encode()
@@ -93,7 +127,22 @@ def calls(seed: int, count: int) -> list[Call]:
     """The calls of a run."""
     chooser = random.Random(f"calls {seed}")
     kinds = chooser.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count)
-    return [_call(chooser, number, kind) for number, kind in enumerate(kinds)]
+    made: list[Call] = []
+    for number, kind in enumerate(kinds):
+        drawn = _call(chooser, number, kind)
+        made.append(_repeated(chooser, made, number) or drawn)
+    return made
+
+
+def _repeated(chooser: random.Random, made: Sequence[Call], number: int) -> Call | None:
+    """An earlier call once more, or None where it is no repetition's turn."""
+    if chooser.random() >= REPEATS or not made:
+        return None
+    repeat = chooser.choice(list(Repeat))
+    back = 1 if repeat is Repeat.DUPLICATE else chooser.randint(REPLAY_AFTER, 2 * REPLAY_AFTER)
+    first = made[max(0, number - back)]
+    of = first.number if first.of is None else first.of
+    return replace(first, number=number, repeat=repeat, of=of)
 
 
 def _call(chooser: random.Random, number: int, kind: Kind) -> Call:
@@ -138,69 +187,3 @@ def _call(chooser: random.Random, number: int, kind: Kind) -> Call:
         leave_events=leave_events,
         abrupt=chooser.random() < 0.5,
     )
-
-
-class FaultKind(Enum):
-    """What is done to the gateway or around it."""
-
-    KILL_AGENT = "kill agent"
-    KILL_ENVOY = "kill Envoy"
-    KILL_BOTH = "kill agent and Envoy"
-    KILL_ALL = "kill up, agent and Envoy"
-    KILL_PROVIDER = "kill provider"
-    PAUSE_AGENT = "pause agent"
-    PAUSE_ENVOY = "pause Envoy"
-    PAUSE_PROVIDER = "pause provider"
-    FILL_DISK = "disk full"
-    KILL_FULL = "kill agent while its disk is full"
-    LOCK_LEDGER = "ledger locked"
-    KILL_STORE = "kill shared store, which returns empty"
-    PAUSE_STORE = "pause shared store"
-    EMPTY_STORE = "empty shared store"
-    CLOCK_AHEAD = "clock ahead"
-    CLOCK_BACK = "clock back"
-
-
-STORE: Final = frozenset({FaultKind.KILL_STORE, FaultKind.PAUSE_STORE, FaultKind.EMPTY_STORE})
-"""Only where gateways share one."""
-CLOCKS: Final = (FaultKind.CLOCK_AHEAD, FaultKind.CLOCK_BACK)
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A fault that begins when so many calls have begun. `amount` is in seconds.
-
-    `target` names a provider, or is the number of a gateway (modulo how many there are).
-    """
-
-    at_call: int
-    kind: FaultKind
-    target: str
-    amount: float
-
-
-def faults(seed: int, count: int, *, every: int, shared: bool = False) -> list[Planned]:
-    """The faults of a run: each kind in turn, in an order of the seed, one in `every` calls.
-
-    Clocks go last, since what was counted before can't be told from outside for a minute after.
-    """
-    chooser = random.Random(f"faults {seed}")
-    places = list(range(every // 2, count - every // 2, every))
-    clocks = min(len(CLOCKS), len(places) // 6)
-    kinds: list[FaultKind] = []
-    while len(kinds) < len(places) - clocks:
-        round_ = [
-            kind for kind in FaultKind if kind not in CLOCKS and (shared or kind not in STORE)
-        ]
-        chooser.shuffle(round_)
-        kinds += round_
-    kinds = [*kinds[: len(places) - clocks], *CLOCKS[:clocks]]
-    return [
-        Planned(
-            at_call=place + chooser.randint(0, every // 4),
-            kind=kind,
-            target=chooser.choice("ab" if "provider" in kind.value else "01" if shared else [""]),
-            amount=round(chooser.uniform(0.5, 2.0), 2),
-        )
-        for place, kind in zip(places, kinds, strict=True)
-    ]

@@ -8,8 +8,8 @@ from bench.faults.plan import TEAMS
 API: Final = "bailiwick.dev/v1alpha1"
 TENANT: Final = "acme"
 NAMESPACE: Final = "acme-prod"
-TOGETHER: Final = (NAMESPACE, "acme-night")
-"""Namespaces of a run whose gateways count together."""
+TOGETHER: Final = ("acme-night", NAMESPACE)
+"""Namespaces of a run whose gateways count together, in alphabetical order."""
 INPUT_PER_MILLION: Final = 1
 OUTPUT_PER_MILLION: Final = 2
 
@@ -75,7 +75,7 @@ def _tenant(namespaces: Sequence[str]) -> dict[str, Any]:
             {"name": team, "projects": [{"name": project, "costCenter": "1"}]}
             for team, project in TEAMS.items()
         ],
-        "callerTags": ["call"],
+        "callerTags": ["call", "copy"],
         "modelAccess": [{"tier": "shared"}],
         "limits": {
             "requestsPerSecond": 500,

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.faults.evidence import Evidence, Fault, Row, Seen
 from bench.faults.injector import STEP_S
-from bench.faults.plan import CLOCKS, FaultKind
+from bench.faults.kinds import CLOCK_FAULTS, DISK_FAULTS, OF_A_GATEWAY, STORE_FAULTS, UNFELT
 
 LAG_S: Final = 0.05
 """How long a record may take from Envoy to the counters on a busy machine."""
@@ -19,15 +19,6 @@ SHARED_LAG_S: Final = 0.4
 SHARED_AFTER_S: Final = 5.0
 """A store that lost something waits until everybody has told it what it used."""
 MINUTE_S: Final = 60.0
-
-ENVOY_DIES: Final = frozenset(
-    kind.value for kind in (FaultKind.KILL_ENVOY, FaultKind.KILL_BOTH, FaultKind.KILL_ALL)
-)
-PROVIDER_FAULTS: Final = frozenset(
-    kind.value for kind in (FaultKind.KILL_PROVIDER, FaultKind.PAUSE_PROVIDER)
-)
-DISK_FAULTS: Final = frozenset({FaultKind.FILL_DISK.value, FaultKind.KILL_FULL.value})
-CLOCK_FAULTS: Final = frozenset(kind.value for kind in CLOCKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +36,12 @@ class Timeline:
     """The run's faults and calls, looked up by time."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self.faults = evidence.faults
+        # What no caller may notice explains nothing.
+        self.faults = [fault for fault in evidence.faults if fault.kind not in UNFELT]
         self.gateways = evidence.gateways
         shared = evidence.gateways > 1
+        self._namespaces = evidence.namespaces
+        self._of_one = OF_A_GATEWAY - (DISK_FAULTS if evidence.own_disk else frozenset())
         self.lag = SHARED_LAG_S if shared else LAG_S
         self.after = SHARED_AFTER_S if shared else AFTER_S
         self.seen = {seen.call: seen for seen in evidence.seen}
@@ -55,12 +49,39 @@ class Timeline:
 
     def caller(self, row: Row) -> Seen | None:
         """The call that a row is about."""
-        number = row["tags"].get("call", "")
+        number = row["tags"].get("copy") or row["tags"].get("call", "")
         return self.seen.get(int(number)) if number.isdecimal() else None
 
     def caller_of(self, stream_id: str) -> Seen | None:
         """The call that got this id, where its caller saw it."""
         return self._of_id.get(stream_id)
+
+    def gateway(self, row: Row) -> int:
+        """The number of the gateway that wrote the row; -1: none of them."""
+        namespace = row["namespace"]
+        return self._namespaces.index(namespace) if namespace in self._namespaces else -1
+
+    def befell(self, fault: Fault, gateway: int | None) -> bool:
+        """True where the fault was one of this gateway; None: of any."""
+        return (
+            gateway is None
+            or fault.kind not in self._of_one
+            or int(fault.target or 0) % self.gateways == gateway
+        )
+
+    def felt(self, begin: float, end: float, gateway: int) -> Fault | None:
+        """A fault that whoever called this gateway between the two moments may have met."""
+        return next(
+            (
+                fault
+                for fault in self.faults
+                if self.befell(fault, gateway)
+                and fault.began - LAG_S <= end
+                and begin
+                <= fault.recovered + (SHARED_AFTER_S if fault.kind in STORE_FAULTS else AFTER_S)
+            ),
+            None,
+        )
 
     def near(
         self,
@@ -69,8 +90,9 @@ class Timeline:
         *,
         kinds: Iterable[str] = (),
         after: float | None = None,
+        gateway: int | None = None,
     ) -> Fault | None:
-        """A fault that was felt between the two moments."""
+        """A fault of this gateway that mattered between the two moments."""
         wanted = frozenset(kinds)
         after = self.after if after is None else after
         return next(
@@ -78,6 +100,7 @@ class Timeline:
                 fault
                 for fault in self.faults
                 if (not wanted or fault.kind in wanted)
+                and self.befell(fault, gateway)
                 and fault.began - LAG_S <= end
                 and begin <= fault.recovered + after
             ),

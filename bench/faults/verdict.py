@@ -22,6 +22,10 @@ class Verdict:
         """One more line. Without `wrong` it only informs."""
         self.lines.append(Line(check, str(figure), tuple(wrong or ())))
 
+    def line(self, check: str) -> Line:
+        """The line of this check."""
+        return next(line for line in self.lines if line.check == check)
+
     @property
     def holds(self) -> bool:
         """True where nothing is wrong."""

@@ -1,23 +1,34 @@
-"""The processes of a run: `bailiwick up`, its agent and Envoy, and the providers."""
+"""The processes of a run: `bailiwick up`, its agents and Envoys, and what they depend on."""
 
-import asyncio
 import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from bench.faults.central import Central, totals
 from bench.faults.evidence import Intended, LimitRule, Row
 from bench.faults.http import get
 from bench.faults.plan import TEAMS, USERS
-from bench.faults.resources import NAMESPACE, TENANT, documents
+from bench.faults.processes import (
+    BIN,
+    HERE,
+    POLL_S,
+    ProviderProcess,
+    StoreProcess,
+    WorldError,
+    alive,
+    children,
+    tool,
+)
+from bench.faults.resources import NAMESPACE, TENANT, TOGETHER, documents
+from bench.faults.schedule import Scale
 
 from bailiwick_cli.datadir import existing
 from bailiwick_cli.issuer import signing_key, user_claims
@@ -26,114 +37,17 @@ from bailiwick_contract.v1.tenant_config_pb2 import Dimension, Limit
 from bailiwick_sidecar.accounting import lines
 from bailiwick_sidecar.accounting.model import Intent
 
-HERE: Final = Path(__file__).parent
-BIN: Final = Path(sys.executable).parent
-READY_S: Final = 60.0
-POLL_S: Final = 0.01
-
-
-class WorldError(Exception):
-    """Something of the run itself failed; nothing can be concluded."""
-
-
-async def until(what: str, probe: Callable[[], bool], *, seconds: float = READY_S) -> float:
-    """Seconds until the probe was true.
-
-    Raises:
-        WorldError: it was not within the time.
-    """
-    began = time.monotonic()
-    while not probe():
-        if time.monotonic() - began > seconds:
-            raise WorldError(f"not within {seconds:.0f} s: {what}")
-        await asyncio.sleep(POLL_S)
-    return time.monotonic() - began
-
-
-class ProviderProcess:
-    """A provider on a port of its own that outlives its processes."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.log = folder / f"provider-{name}.jsonl"
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
-        """It listens."""
-        self.process = subprocess.Popen(
-            [
-                sys.executable, HERE / "provider.py", "--name", self.name,
-                "--log", self.log, "--port", str(self.port),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def kill(self) -> None:
-        """It is gone, with all that it had not answered."""
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-    def logged(self) -> list[dict[str, Any]]:
-        """What it wrote down; a line cut short by a kill is none."""
-        found = []
-        for line in self.log.read_text().splitlines():
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        return found
-
-
-class StoreProcess:
-    """A Redis on a port of its own that keeps nothing on disk: it returns empty."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self._folder = folder
-        self.port = port
-        self.start()
-
-    @property
-    def address(self) -> str:
-        """As `up` is told it."""
-        return f"127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """It listens."""
-        with (self._folder / "redis.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    _tool("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
-                    "--save", "", "--appendonly", "no", "--dir", str(self._folder),
-                ],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-
-    def kill(self) -> None:
-        """It is gone, with all that it held."""
-        self.process.kill()
-        self.process.wait()
-
-    async def forget(self) -> None:
-        """It lives on, and holds nothing."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(b"FLUSHALL\r\n")
-        await reader.readline()
-        writer.close()
+STOP_S: Final = 45.0
 
 
 class World:
-    """Gateways of one tenant and two providers in a folder; with several, the store they share."""
+    """Gateways of one tenant and two providers in a folder, and what the scale adds to them."""
 
-    def __init__(
-        self, folder: Path, *, port: int, count: int, namespaces: Sequence[str] = (NAMESPACE,)
-    ) -> None:
+    def __init__(self, folder: Path, *, port: int, count: int, scale: Scale) -> None:
         """Gateways listen on the ports from `port` on, their metrics on those behind."""
         self.folder = folder
-        self.namespaces = tuple(namespaces)
+        # As `up` gives them ports: in order of their names.
+        self.namespaces = (NAMESPACE,) if scale is Scale.ALONE else TOGETHER
         size = len(self.namespaces)
         self.ports = tuple(range(port, port + size))
         self.metrics = tuple(range(port + size, port + 2 * size))
@@ -145,13 +59,22 @@ class World:
         self.resources = folder / "resources.yaml"
         ports = {name: provider.port for name, provider in self.providers.items()}
         self.resources.write_text(
-            yaml.safe_dump_all(documents(ports, count=count, namespaces=namespaces))
+            yaml.safe_dump_all(documents(ports, count=count, namespaces=self.namespaces))
+        )
+        self.central = (
+            Central(folder / "central", tenant=TENANT, namespaces=self.namespaces)
+            if scale is Scale.FULL
+            else None
         )
         self.process: subprocess.Popen[bytes] | None = None
 
     def journal(self, gateway: int) -> Path:
         """Where this gateway's agent keeps its journal."""
         return self.data / "state" / self.namespaces[gateway] / "journal"
+
+    def ledger(self, gateway: int) -> Path:
+        """This gateway's ledger, where it keeps a file."""
+        return self.data / "state" / self.namespaces[gateway] / "ledger.db"
 
     @property
     def kept(self) -> Path:
@@ -172,7 +95,7 @@ class World:
         """
         self.data.mkdir(mode=0o700, exist_ok=True)
         options = f"size={size},mode=700"
-        line = [_tool("mount"), "-t", "tmpfs", "-o", options, "tmpfs", str(self.data)]
+        line = [tool("mount"), "-t", "tmpfs", "-o", options, "tmpfs", str(self.data)]
         if subprocess.run(line, check=False).returncode != 0:
             raise WorldError(f"no disk of {size} at {self.data}: --disk needs root")
 
@@ -192,8 +115,10 @@ class World:
                     BIN / "bailiwick", "up", "-f", self.resources, "--data-dir", self.data,
                     "--port", str(self.ports[0]), "--metrics-port", str(self.metrics[0]),
                     *(["--quota-store", self.store.address] if self.store else []),
+                    *(self.central.options if self.central else []),
                 ],
                 stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment,
+                start_new_session=True,
             )  # fmt: skip
 
     def stop(self) -> None:
@@ -201,7 +126,7 @@ class World:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(45)
+                self.process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -209,12 +134,14 @@ class World:
             provider.kill()
         if self.store is not None:
             self.store.kill()
+        if self.central is not None:
+            self.central.stop()
 
     def unmount(self) -> None:
         """The disk in memory is gone, with all that was on it."""
         if self.own_disk:
             shutil.copytree(self.data / "logs", self.folder / "logs", dirs_exist_ok=True)
-            subprocess.run([_tool("umount"), str(self.data)], check=True)
+            subprocess.run([tool("umount"), str(self.data)], check=True)
 
     def kill_up(self) -> None:
         """The command and all below it die at once, as in a container that is killed."""
@@ -234,7 +161,7 @@ class World:
     def pid(self, word: str, gateway: int) -> int:
         """The gateway's process with this word in its command line; 0 where there is none."""
         assert self.process is not None
-        for pid in _children(self.process.pid):
+        for pid in children(self.process.pid):
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 # Between fork and exec a child still looks like its launcher.
@@ -270,9 +197,28 @@ class World:
 
     def rows(self) -> list[Row]:
         """The ledger as the command exports it."""
-        line = ["ledger", "export", "--format", "json", "--data-dir", str(self.data)]
+        return list(self._asked("export"))
+
+    def summed(self) -> dict[str, str]:
+        """What the command adds up: `attempts` and `total cost`."""
+        return totals(self._asked("top", "--by", "tenant"))
+
+    def _asked(self, *question: str) -> Any:
+        if self.central is not None:
+            return self.central.asked(*question)
+        line = ["ledger", *question, "--format", "json", "--data-dir", str(self.data)]
         text = subprocess.run([BIN / "bailiwick", *line], check=True, stdout=subprocess.PIPE).stdout
-        return list(json.loads(text))
+        return json.loads(text)
+
+    def count(self) -> int:
+        """Rows that the ledger has now."""
+        if self.central is not None:
+            return self.central.count()
+        found = 0
+        for gateway in range(len(self.namespaces)):
+            with contextlib.closing(sqlite3.connect(self.ledger(gateway))) as connection:
+                found += connection.execute("SELECT count(*) FROM attempts").fetchone()[0]
+        return found
 
     def rules(self) -> list[LimitRule]:
         """The limits as compiled."""
@@ -324,27 +270,3 @@ class World:
             )
             for key, intent in intents.items()
         ]
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise WorldError(f"{name} is not there: --disk and --shared need it")
-    return found
-
-
-def alive(pid: int) -> bool:
-    """True while the process is there and no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found

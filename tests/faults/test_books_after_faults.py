@@ -4,12 +4,18 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.faults.evidence import Evidence, Row
-from bench.faults.plan import STORE, FaultKind, calls, faults
-from bench.faults.report import judge, lines
+from bench.faults.check_books import CONSERVED, PRICED, SUMMED
+from bench.faults.check_errors import UNEXPLAINED
+from bench.faults.check_limits import EXCEEDED, FALSE
+from bench.faults.check_rows import DOUBLE, LOST, OWN_IDS, OWNED, UNKNOWN
+from bench.faults.evidence import Evidence, Fault, Row, load
+from bench.faults.kinds import FaultKind
+from bench.faults.report import judge, lines, summary
+from faults.conftest import Left
 
 STATES = ("settled", "estimated", "void", "unknown")
 
@@ -22,6 +28,7 @@ def test_every_check_of_a_short_run_holds(evidence: Evidence) -> None:
     assert len(evidence.seen) == 400
     assert len(evidence.faults) >= 5, "the run ended before its faults"
     assert {"settled", "estimated"} <= {row["state"] for row in evidence.rows}
+    assert {"replay", "duplicate"} <= {seen.repeat for seen in evidence.seen}
 
 
 def sample(evidence: Evidence) -> list[Row]:
@@ -49,16 +56,16 @@ def test_a_deleted_row_is_found(evidence: Evidence) -> None:
     for row in sample(evidence):
         without = with_rows(evidence, [one for one in evidence.rows if one is not row])
         broken = judge(without).broken
-        assert "tokens reserved" in broken, row["state"]
+        assert CONSERVED in broken, row["state"]
         if row["state"] in {"settled", "estimated"}:
-            assert "  of them without a row (lost)" in broken
+            assert LOST in broken
 
 
 def test_a_row_that_is_there_twice_is_found(evidence: Evidence) -> None:
     """One attempt has one row."""
     for row in sample(evidence):
         twice = with_rows(evidence, [*evidence.rows, dict(row)])
-        assert "rows that are there twice (double)" in judge(twice).broken
+        assert DOUBLE in judge(twice).broken
 
 
 def dearer(row: Row) -> dict[str, Any]:
@@ -78,6 +85,8 @@ LIES: dict[str, Callable[[Row], dict[str, Any]]] = {
     "another user": lambda row: {"user": "u0" if row["user"] != "u0" else "u1"},
     "another attempt": lambda row: {"attempt": row["attempt"] + 1},
     "another call": lambda row: {"tags": {}},
+    "another tenant": lambda row: {"tenant": "other"},
+    "another namespace": lambda row: {"namespace": "elsewhere"},
 }
 
 
@@ -97,6 +106,14 @@ def test_a_row_that_claims_another_state_is_found(evidence: Evidence) -> None:
             assert not judge(changed(evidence, row, state="settled", reason="usage")).holds
 
 
+def test_a_row_that_claims_to_be_unknown_is_found(evidence: Evidence) -> None:
+    """Only what was in flight when Envoy died or a clock was moved may be unknown."""
+    quiet = replace(evidence, faults=[])
+    settled = next(row for row in evidence.rows if row["state"] == "settled")
+
+    assert UNKNOWN in judge(changed(quiet, settled, state="unknown")).broken
+
+
 def invented(evidence: Evidence) -> Iterator[Row]:
     """Rows of attempts that nobody made."""
     for row in sample(evidence):
@@ -107,7 +124,7 @@ def test_a_row_that_nobody_saw_is_found(evidence: Evidence) -> None:
     """An attempt that is in no journal has no row."""
     for row in invented(evidence):
         more = with_rows(evidence, [*evidence.rows, row])
-        assert "tokens reserved" in judge(more).broken
+        assert CONSERVED in judge(more).broken
 
 
 def test_a_false_refusal_is_found(evidence: Evidence) -> None:
@@ -126,7 +143,7 @@ def test_a_false_refusal_is_found(evidence: Evidence) -> None:
     )
     verdict = judge(replace(evidence, seen=[*evidence.seen, refused]))
 
-    assert verdict.broken == {"  of them false"}
+    assert verdict.broken == {FALSE}
 
 
 def test_a_reservation_above_its_limit_is_found(evidence: Evidence) -> None:
@@ -136,32 +153,81 @@ def test_a_reservation_above_its_limit_is_found(evidence: Evidence) -> None:
         for rule in evidence.rules
     ]
 
-    assert "reservations that exceeded a limit" in judge(replace(evidence, rules=rules)).broken
+    assert EXCEEDED in judge(replace(evidence, rules=rules)).broken
+
+
+def odd_later(evidence: Evidence, *faults: FaultKind, target: str = "") -> Evidence:
+    """The evidence with a 503 at gateway 0 a minute after its end, during these faults."""
+    last = max(evidence.seen, key=lambda seen: seen.ended)
+    at = last.ended + 60
+    odd = replace(
+        last, call=-1, sent=at, ended=at + 1, kind="plain", status=503, request_id="",
+        code="upstream_unavailable", end="complete", gateway=0, repeat="",
+    )  # fmt: skip
+    meanwhile = [
+        Fault(kind=kind.value, target=target, began=at, lifted=at + 1, recovered=at + 1)
+        for kind in faults
+    ]
+    return replace(evidence, seen=[*evidence.seen, odd], faults=[*evidence.faults, *meanwhile])
 
 
 def test_an_error_without_a_fault_is_found(evidence: Evidence) -> None:
     """A 503 that no fault explains is an error of the gateway's own."""
-    last = max(evidence.seen, key=lambda seen: seen.ended)
-    later = {"call": -1, "sent": last.ended + 60, "ended": last.ended + 61}
-    odd = replace(last, **later, kind="plain", status=503, code="upstream_unavailable")
-    verdict = judge(replace(evidence, seen=[*evidence.seen, odd]))
-
-    assert verdict.broken == {"errors not caused by a fault"}
+    assert judge(odd_later(evidence)).broken == {UNEXPLAINED}
 
 
-def test_a_seed_repeats_its_calls_and_faults() -> None:
-    """The same seed asks and breaks the same; another one does not."""
-    assert calls(5, 50) == calls(5, 50)
-    assert calls(5, 50) != calls(6, 50)
-    assert faults(5, 10_000, every=300) == faults(5, 10_000, every=300)
+def test_a_fault_explains_what_it_can_cause_and_nothing_else(full: Left) -> None:
+    """A dead agent explains its own gateway's errors; a dead ledger, network or collector none."""
+    evidence = full.evidence
+    for kind in (FaultKind.KILL_DATABASE, FaultKind.KILL_COLLECTOR, FaultKind.CUT_NETWORK):
+        assert judge(odd_later(evidence, kind)).broken == {UNEXPLAINED}
+    assert judge(odd_later(evidence, FaultKind.KILL_AGENT, target="1")).broken == {UNEXPLAINED}
+    assert judge(odd_later(evidence, FaultKind.KILL_AGENT, target="0")).holds
 
 
-def test_a_long_run_has_every_fault() -> None:
-    """Each kind comes up, clocks last; a store's faults only where there is one."""
-    planned = faults(1, 10_000, every=300)
-    together = faults(1, 10_000, every=300, shared=True)
+FOUND_BY = {
+    "deleted": {LOST, CONSERVED},
+    "doubled": {DOUBLE},
+    "another tenant's": {OWNED},
+    "given to another tenant": {LOST, OWNED},
+    "dearer": {PRICED},
+    "dearer in sums": {SUMMED},
+}
 
-    assert {fault.kind for fault in planned} == set(FaultKind) - STORE
-    assert {fault.kind for fault in together} == set(FaultKind)
-    assert {fault.target for fault in together} >= {"0", "1"}
-    assert [fault.kind for fault in planned[-2:]] == [FaultKind.CLOCK_AHEAD, FaultKind.CLOCK_BACK]
+
+@pytest.mark.parametrize("lie", FOUND_BY)
+def test_a_falsified_database_is_found(full: Left, lie: str) -> None:
+    """Rows deleted, doubled, changed or moved in PostgreSQL itself, read as a tenant reads them."""
+    found = full.falsified[lie]
+    evidence = replace(
+        full.evidence, rows=found.rows, strangers=found.strangers, summed=found.summed
+    )
+    verdict = judge(evidence)
+
+    assert FOUND_BY[lie] <= verdict.broken
+
+
+def test_batches_came_twice_and_count_once(full: Left) -> None:
+    """The run lost answers after the commit: rows were sent again, and are there once."""
+    assert full.evidence.delivered_again
+    assert judge(full.evidence).line(DOUBLE).wrong == ()
+
+
+def test_a_replay_that_is_not_charged_is_found(evidence: Evidence) -> None:
+    """A gateway that took over its caller's x-request-id would have one row for two calls."""
+    replayed = next(
+        seen for seen in evidence.seen if seen.repeat == "replay" and seen.status == 200
+    )
+    others = [seen for seen in evidence.seen if seen is not replayed]
+    stolen = replace(replayed, request_id=replayed.said_id)
+
+    assert OWN_IDS in judge(replace(evidence, seen=[*others, stolen])).broken
+
+
+def test_what_is_kept_is_judged_alike(evidence: Evidence, tmp_path: Path) -> None:
+    """Evidence that was saved says the same, in the same words."""
+    evidence.save(tmp_path / "evidence.json")
+    again = load(tmp_path / "evidence.json")
+
+    assert again == evidence
+    assert list(summary(again, judge(again))) == list(summary(evidence, judge(evidence)))
