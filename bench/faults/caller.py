@@ -13,8 +13,9 @@ from bench.faults.plan import Call, Repeat
 
 PATIENCE_S: Final = 60.0
 """How long a caller waits for an answer; longer than any timeout of the gateway."""
-AWAY_S: Final = 0.2
-"""How long callers leave a gateway alone that one found away: its Retry-After, in a run's haste."""
+AWAY_S: Final = (0.2, 1.0)
+"""How long callers leave a gateway alone that one found away, first and at most: its Retry-After,
+in a run's haste."""
 
 
 class Connection(asyncio.Protocol):
@@ -92,6 +93,7 @@ class Callers:
         self._idle: dict[int, list[Connection]] = {port: [] for port in ports}
         self._ids: dict[int, str] = {}
         self._away_until = [0.0] * len(ports)
+        self._away_for = [AWAY_S[0]] * len(ports)
 
     async def run(self, calls: Sequence[Call]) -> None:
         """Every call has been made. Where all gateways are away, the others wait for a moment."""
@@ -112,8 +114,7 @@ class Callers:
         try:
             seen = await self._make(call)
             self.seen.append(seen)
-            if seen.end == "refused" or seen.code == "gateway_unavailable":
-                self._away_until[seen.gateway] = time.monotonic() + AWAY_S
+            self._learn(seen)
         finally:
             self._turn.release()
 
@@ -146,6 +147,15 @@ class Callers:
         if request_id := connection.headers.get("x-request-id"):
             self._ids[call.number] = request_id
         return seen(end=end, connection=connection)
+
+    def _learn(self, seen: Seen) -> None:
+        gateway, now = seen.gateway, time.monotonic()
+        if seen.end != "refused" and seen.code != "gateway_unavailable":
+            self._away_for[gateway] = AWAY_S[0]
+        elif now >= self._away_until[gateway]:
+            # One of those that were under way together says it for all of them.
+            self._away_until[gateway] = now + self._away_for[gateway]
+            self._away_for[gateway] = min(2 * self._away_for[gateway], AWAY_S[1])
 
     def _gateway(self, number: int) -> int:
         """By turns, past those that were found away a moment ago."""
