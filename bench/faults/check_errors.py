@@ -10,6 +10,7 @@ from bench.faults.timeline import Timeline
 from bench.faults.verdict import Verdict
 
 UNEXPLAINED: Final = "errors not caused by a fault"
+INCOMPLETE: Final = "quota_store_unavailable"
 LYING: Final = frozenset({Kind.LIE.value, Kind.STREAM_LIE.value})
 LEAVING: Final = frozenset({Kind.LEAVE_UNARY.value, Kind.LEAVE_STREAM.value})
 OWN: Final = frozenset(
@@ -27,7 +28,9 @@ def check_errors(evidence: Evidence, verdict: Verdict) -> None:
         if _fine(seen):
             continue
         what = f"{seen.status} {seen.code}".strip() if seen.status else seen.end
-        if timeline.felt(seen.sent, seen.ended, seen.gateway) is not None:
+        if timeline.felt(seen.sent, seen.ended, seen.gateway) is not None or (
+            seen.code == INCOMPLETE and timeline.incomplete(seen)
+        ):
             met[what] += 1
         elif seen.kind not in LYING or seen.code in OWN:
             wrong.append(f"call {seen.call} ({seen.kind}): {what}, {seen.end}")

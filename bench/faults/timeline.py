@@ -18,6 +18,8 @@ SHARED_LAG_S: Final = 0.4
 """Where gateways count together: each reports several times a second."""
 SHARED_AFTER_S: Final = 5.0
 """A store that lost something waits until everybody has told it what it used."""
+ASKED_S: Final = 8.0
+"""Within which a ledger that answers again is asked, and a store that waits for it is whole."""
 MINUTE_S: Final = 60.0
 
 
@@ -38,6 +40,7 @@ class Timeline:
     def __init__(self, evidence: Evidence) -> None:
         # What no caller may notice explains nothing.
         self.faults = [fault for fault in evidence.faults if fault.kind not in UNFELT]
+        self._of_the_ledger = [fault for fault in evidence.faults if fault.kind in UNFELT]
         self.gateways = evidence.gateways
         shared = evidence.gateways > 1
         self._namespaces = evidence.namespaces
@@ -82,6 +85,24 @@ class Timeline:
             ),
             None,
         )
+
+    def incomplete(self, seen: Seen) -> bool:
+        """True where the store had lost its state and the ledger could not tell it since.
+
+        That is so until the ledger was left alone for a while: gateways ask it again and again.
+        """
+        lost = [fault for fault in self.faults if fault.kind in STORE_FAULTS]
+        since = max((fault.began for fault in lost if fault.began <= seen.ended), default=None)
+        if since is None:
+            return False
+        calm = since
+        for fault in self._of_the_ledger:
+            if fault.recovered < since or fault.began > seen.sent:
+                continue
+            if fault.began - calm > ASKED_S:
+                return False
+            calm = max(calm, fault.recovered)
+        return seen.sent - calm <= ASKED_S
 
     def near(
         self,

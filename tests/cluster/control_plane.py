@@ -284,5 +284,6 @@ def _private(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
 
 
 def _established(crd: Any) -> bool:
-    conditions = crd.get("status", {}).get("conditions", [])
+    # `null` until the server has looked at it, which a busy machine shows.
+    conditions = crd.get("status", {}).get("conditions") or []
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
