@@ -14,10 +14,11 @@ from bailiwick_collector.errors import DatabaseAwayError
 from bailiwick_collector.roles import SCHEMA, groups, reader
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, *, to: str = "head") -> None:
     """Make the schema, its roles and tables, or bring them to this release's.
 
-    `url` is a libpq connection URI or string; the password comes from a password file.
+    `url` is a libpq connection URI or string; the password comes from a password file. `to` is
+    the step to stop at: the newest, unless a test wants what an older release left.
 
     Raises:
         DatabaseAwayError: it can't be reached, or the login may not do it; nothing was changed.
@@ -28,16 +29,16 @@ def migrate(url: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
     try:
         with engine.begin() as connection:
-            _upgrade(config, connection)
+            _upgrade(config, connection, to)
     except SQLAlchemyError as error:
         raise _refused(error) from error
     finally:
         engine.dispose()
 
 
-def make_reader(url: str, tenant: str) -> None:
-    """Make the role that reads this tenant's rows; errors as `migrate`."""
-    with_owner(url, reader(tenant))
+def make_reader(url: str, tenant: str, *, adjusts: bool = False) -> None:
+    """Make the role that reads (and adjusts) this tenant's rows; errors as `migrate`."""
+    with_owner(url, reader(tenant, adjusts=adjusts))
 
 
 def with_owner(url: str, statements: Sequence[sql.Composed]) -> None:
@@ -50,11 +51,11 @@ def with_owner(url: str, statements: Sequence[sql.Composed]) -> None:
         raise _refused(error) from error
 
 
-def _upgrade(config: Config, connection: Connection) -> None:
+def _upgrade(config: Config, connection: Connection, to: str) -> None:
     # One at a time, whoever else starts.
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('bailiwick.migrate'))")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _schema() -> sql.Identifier:

@@ -14,6 +14,8 @@ READER: Final = "bailiwick_reader"
 """Group of all tenants' readers: each sees its own tenant."""
 AUDITOR: Final = "bailiwick_auditor"
 """Group of the platform team's readers: any tenant, one at a time."""
+ADJUSTER: Final = "bailiwick_adjuster"
+"""Group of finance's logins: adds adjustments beside the rows that such a login may read."""
 LONGEST: Final = 63
 """Bytes of a role's name in PostgreSQL."""
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -25,17 +27,17 @@ def groups() -> tuple[sql.Composed, ...]:
         sql.SQL(
             "DO $$ BEGIN CREATE ROLE {} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         ).format(sql.Identifier(name))
-        for name in (WRITER, READER, AUDITOR)
+        for name in (WRITER, READER, AUDITOR, ADJUSTER)
     )
 
 
-def reader_name(tenant: str) -> str:
-    """The role that reads this tenant's rows.
+def reader_name(tenant: str, *, adjusts: bool = False) -> str:
+    """The role that reads this tenant's rows, or reads and adjusts them.
 
     Raises:
         SettingsError: it can't be a tenant's name, or is too long for a role.
     """
-    name = f"bailiwick_reader_{tenant}"
+    name = f"{ADJUSTER if adjusts else READER}_{tenant}"
     if not _NAME.fullmatch(tenant):
         raise SettingsError(f"{tenant!r} is no tenant's name: use that of the Tenant resource")
     if len(name) > LONGEST:
@@ -46,20 +48,25 @@ def reader_name(tenant: str) -> str:
     return name
 
 
-def reader(tenant: str) -> tuple[sql.Composed, ...]:
-    """Statements, to be run by the schema's owner, that make the tenant's reader.
+def reader(tenant: str, *, adjusts: bool = False) -> tuple[sql.Composed, ...]:
+    """Statements, to be run by the schema's owner, that make the tenant's reader or adjuster.
 
-    It may log in once it is given a password or a certificate, and reads nothing else.
+    It may log in once it is given a password or a certificate, and sees nothing else.
     """
-    name = reader_name(tenant)
+    name = reader_name(tenant, adjusts=adjusts)
     role = sql.Identifier(name)
+    right = (
+        sql.SQL("GRANT {} TO {}").format(sql.Identifier(ADJUSTER), role)
+        if adjusts
+        else sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role)
+    )
     return (
         sql.SQL(
             "DO $$ BEGIN CREATE ROLE {} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
         ).format(role),
         sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), role),
         sql.SQL("ALTER ROLE {} SET search_path = {}").format(role, sql.Identifier(SCHEMA)),
-        sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role),
+        right,
         sql.SQL(
             "INSERT INTO {}.readers (role, tenant) VALUES ({}, {}) ON CONFLICT (role) DO NOTHING"
         ).format(sql.Identifier(SCHEMA), sql.Literal(name), sql.Literal(tenant)),

@@ -10,6 +10,7 @@ from typing import Final
 import yaml
 
 from bailiwick_contract.errors import BailiwickError
+from bailiwick_sidecar.key_marks import ID_SUFFIX, id_beside
 from bailiwick_sidecar.keyring import Unattended
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret, is_sendable
 
@@ -32,6 +33,7 @@ class FileKeys(Unattended):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._keys: dict[tuple[str, str], Secret] = {}
+        self._ids: dict[tuple[str, str], str] = {}
         self._seen: tuple[int, int, int] | None = None
         self.problem = ""
 
@@ -43,6 +45,10 @@ class FileKeys(Unattended):
         if self.problem:
             return Absent(self.problem)
         return Absent(f"{self._path} has no field {ref.field} at {ref.path}: add it")
+
+    def key_id(self, ref: KeyRef) -> str:
+        """What the field beside the key says, which is the key's own and `_id`."""
+        return self._ids.get((ref.path, ref.field), "")
 
     def refresh(self) -> bool:
         """Read the file if it changed; true where the keys may have changed."""
@@ -59,6 +65,7 @@ class FileKeys(Unattended):
         self._seen = mark
         try:
             self._keys = read_keys(self._path)
+            self._ids = _ids(self._keys)
             self.problem = ""
             log.info("event=keys_loaded paths=%d", len({path for path, _ in self._keys}))
         except KeyFileError as error:
@@ -122,3 +129,14 @@ def _keys(path: Path, content: object) -> dict[tuple[str, str], Secret]:
                 )
             keys[where, str(field)] = Secret(value)
     return keys
+
+
+def _ids(keys: Mapping[tuple[str, str], Secret]) -> dict[tuple[str, str], str]:
+    """What their providers call the keys, of those that have such a field beside them."""
+    found = {}
+    for (where, field), secret in keys.items():
+        beside = keys.get((where, field + ID_SUFFIX))
+        said = {field + ID_SUFFIX: beside.reveal()} if beside is not None else {}
+        if key_id := id_beside(said, field, secret):
+            found[where, field] = key_id
+    return found

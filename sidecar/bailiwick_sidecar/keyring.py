@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from prometheus_client.core import Metric
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
+from bailiwick_sidecar.key_marks import Lent, lent
 from bailiwick_sidecar.quota.model import AttemptKey
 from bailiwick_sidecar.secrets import Absent, KeyRef, KeySource, Secret
 
@@ -54,8 +55,8 @@ class KeyFact:
 class Lender(Protocol):
     """Keys for attempts; remembers which attempt got which, where that matters."""
 
-    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Secret | Absent:
-        """The key for this attempt. Never blocks and never raises."""
+    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Lent | Absent:
+        """The key for this attempt, and what its row says of it. Never blocks and never raises."""
         ...
 
     async def replaced(self, before: AttemptKey, ref: KeyRef) -> bool:
@@ -76,9 +77,10 @@ class PlainLender:
 
     keys: KeySource
 
-    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Secret | Absent:  # noqa: ARG002 -- the protocol's
+    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Lent | Absent:  # noqa: ARG002 -- the protocol's
         """The key as it is now."""
-        return self.keys.get(ref)
+        found = self.keys.get(ref)
+        return lent(ref, found) if isinstance(found, Secret) else found
 
     async def replaced(self, before: AttemptKey, ref: KeyRef) -> bool:  # noqa: ARG002 -- the protocol's
         """False: what was refused is all there is."""
@@ -132,9 +134,14 @@ class Keyring(KeySource, Lender, Protocol):
 class Unattended(KeySource):
     """Upkeep and lending of a source that needs none."""
 
-    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Secret | Absent:  # noqa: ARG002 -- the protocol's
+    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Lent | Absent:  # noqa: ARG002 -- the protocol's
         """The key as it is now."""
-        return self.get(ref)
+        found = self.get(ref)
+        return lent(ref, found, key_id=self.key_id(ref)) if isinstance(found, Secret) else found
+
+    def key_id(self, ref: KeyRef) -> str:  # noqa: ARG002 -- for sources that have one
+        """What the provider calls this key; empty where that is not written down."""
+        return ""
 
     async def replaced(self, before: AttemptKey, ref: KeyRef) -> bool:  # noqa: ARG002 -- the protocol's
         """False: what was refused is all there is."""

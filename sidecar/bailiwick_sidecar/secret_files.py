@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
+from bailiwick_sidecar.key_marks import ID_SUFFIX, id_beside
 from bailiwick_sidecar.keyring import KeyFact, KeyTrouble, Unattended
 from bailiwick_sidecar.secrets import MAX_KEY, Absent, KeyRef, Secret, is_sendable
 
@@ -30,6 +31,7 @@ class SecretKeys(Unattended):
         self._folder = folder
         self._wall = wall
         self._keys: dict[KeyRef, Secret] = {}
+        self._ids: dict[KeyRef, str] = {}
         self._missing: dict[KeyRef, KeyFact] = {}
         self._wanted: frozenset[KeyRef] = frozenset()
 
@@ -39,6 +41,10 @@ class SecretKeys(Unattended):
             return found
         fact = self._missing.get(ref)
         return Absent(fact.message if fact else f"Secret {ref.path} was not read yet")
+
+    def key_id(self, ref: KeyRef) -> str:
+        """What the entry beside the key says, which is the key's own and `_id`."""
+        return self._ids.get(ref, "")
 
     def configure(self, refs: Collection[KeyRef], vault: Vault) -> None:  # noqa: ARG002 -- the protocol's
         """Read these from now on."""
@@ -52,11 +58,12 @@ class SecretKeys(Unattended):
     def refresh(self) -> bool:
         """Read the files; true where a key may have changed. They are few, and in memory."""
         before, old = self._keys, self._missing
-        self._keys, self._missing = {}, {}
+        self._keys, self._missing, self._ids = {}, {}, {}
         for ref in self._wanted:
             found = self._read(ref)
             if isinstance(found, Secret):
                 self._keys[ref] = found
+                self._ids[ref] = self._id(ref, found)
                 if found != before.get(ref):
                     log.info("event=key_read key=%s/%s source=secret", ref.path, ref.field)
                 continue
@@ -69,12 +76,23 @@ class SecretKeys(Unattended):
         """The keys that are not there."""
         return tuple(self._missing[ref] for ref in sorted(self._missing, key=_order))
 
+    def _id(self, ref: KeyRef, key: Secret) -> str:
+        beside = ref.field + ID_SUFFIX
+        data = self._data(ref.path, beside) or b""
+        text = data.decode("ascii", errors="replace").removesuffix("\n")
+        return id_beside({beside: text}, ref.field, key)
+
+    def _data(self, secret: str, entry: str) -> bytes | None:
+        try:
+            with (self._folder / secret / entry).open("rb") as file:
+                return file.read(MAX_KEY + 2)
+        except OSError:
+            return None
+
     def _read(self, ref: KeyRef) -> Secret | str:
         """The key, or what is missing."""
-        try:
-            with (self._folder / ref.path / ref.field).open("rb") as file:
-                data = file.read(MAX_KEY + 2)
-        except OSError:
+        data = self._data(ref.path, ref.field)
+        if data is None:
             return (
                 f"Secret {ref.path} has no entry {ref.field}, or is not there: create it; a pod"
                 " sees it within a minute or two"

@@ -1,24 +1,39 @@
 """Providers' keys: in memory only, of a type that cannot be printed."""
 
+import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final, NoReturn, Protocol
 
 MAX_KEY: Final = 8192
+_PURPOSE: Final = b"bailiwick: which version of a key"
 
 
 class Secret:
     """A key. Only `reveal()` gives it; it has no text form, no hash and cannot be pickled."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_print", "_value")
     __hash__ = None  # type: ignore[assignment]  # unhashable on purpose: a dict's key is printable
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._print = ""
 
     def reveal(self) -> str:
         """The key itself, for the one header it belongs into."""
         return self._value
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits that two keys hardly share, and that lead back to neither.
+
+        32 bits of a one-way function that is keyed with the key itself (RFC 2104): of a key that
+        nobody could guess anyway, nothing.
+        """
+        if not self._print:
+            made = hmac.new(self._value.encode(), _PURPOSE, hashlib.sha256)
+            self._print = made.hexdigest()[:8]
+        return self._print
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):

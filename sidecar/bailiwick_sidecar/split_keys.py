@@ -6,6 +6,7 @@ from prometheus_client.core import Metric
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
 from bailiwick_sidecar.file_keys import FileKeys, NoKeys
+from bailiwick_sidecar.key_marks import Lent
 from bailiwick_sidecar.keyring import Degraded, KeyFact, Keyring
 from bailiwick_sidecar.quota.model import AttemptKey
 from bailiwick_sidecar.secret_files import NO_MOUNT, SecretKeys
@@ -25,7 +26,7 @@ class SplitKeys:
         """The key as it is now."""
         return self._of(ref).get(ref)
 
-    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Secret | Absent:
+    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Lent | Absent:
         """The key for this attempt."""
         return self._of(ref).lend(attempt, ref)
 

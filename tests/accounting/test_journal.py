@@ -86,13 +86,17 @@ def test_any_text_comes_back(
 
 
 def test_an_attempt_takes_less_than_300_bytes(tmp_path: Path) -> None:
-    """Intent and outcome together stay small, names that many attempts share aside."""
+    """Intent and outcome together stay small; names and keys that many share are written once."""
+    said = {
+        "provider_key": "secret/llm/acme/team-search/openai-eu#api_key@17",
+        "provider_key_id": "key_9f3a5b1c2d4e6f70",
+    }
     with started(tmp_path) as journal:
-        journal.intent(intent("00000000-0000-4000-8000-000000000000"))
+        journal.intent(intent("00000000-0000-4000-8000-000000000000", **said))
         before = journal.size()
         for number in range(100):
             name = f"8f0c3a2e-5d4b-4c1a-9e2f-{number:012d}"
-            journal.intent(intent(name))
+            journal.intent(intent(name, **said))
             journal.outcome(row(name))
 
         assert (journal.size() - before) / 100 < 300

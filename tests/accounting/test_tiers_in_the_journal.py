@@ -1,4 +1,4 @@
-"""Service tiers in the journal's lines, and lines from before there were any."""
+"""Service tiers and keys in the journal's lines, and lines from before there were any."""
 
 from accounting.samples import RATES, intent, row
 
@@ -35,6 +35,21 @@ def test_contexts_differ_by_what_is_asked_for() -> None:
     assert lines.context_of(plain) != lines.context_of(flex)
 
 
+def test_the_key_of_each_attempt_comes_back() -> None:
+    """Also of two that differ in nothing but the version of their key."""
+    first = intent("a", provider_key="secret/llm/acme#k@1", provider_key_id="key_1")
+    second = intent("b", provider_key="secret/llm/acme#k@2")
+    assert lines.context_of(first) != lines.context_of(second)
+
+    said = replayed(
+        lines.context_line(1, first), lines.intent_line(1, first),
+        lines.context_line(2, second), lines.intent_line(2, second),
+        lines.outcome_line(row("a", intent=first)), lines.outcome_line(row("b", intent=second)),
+    )  # fmt: skip
+
+    assert [one.intent for one in said[4:] if isinstance(one, Row)] == [first, second]
+
+
 def test_lines_from_before_there_were_tiers_are_read() -> None:
     """Members that were added later are absent there."""
     _, opened, settled = replayed(
@@ -46,5 +61,6 @@ def test_lines_from_before_there_were_tiers_are_read() -> None:
 
     assert isinstance(opened, Intent)
     assert (opened.service_tier, opened.tiers) == ("", ())
+    assert (opened.provider_key, opened.provider_key_id) == ("", "")
     assert isinstance(settled, Row)
     assert (settled.service_tier, settled.price_source, settled.cost) == ("", "book", 12)

@@ -1,5 +1,6 @@
 """Rows in PostgreSQL: once each, in their month, never changed, and for their tenant alone."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -13,6 +14,7 @@ from bailiwick_collector.migrating import make_reader, migrate
 from bailiwick_collector.roles import reader_name
 from bailiwick_collector.rows import COLUMNS, values
 from bailiwick_contract.v1.usage_pb2 import UsageRow
+from bailiwick_sidecar.ledger.schema import LATER, POSTGRES_STEP
 
 CHANGES = (
     "UPDATE attempts SET cost = '0.00'",
@@ -214,6 +216,37 @@ def test_a_migration_twice_changes_nothing(postgres: PostgresServer, into: Postg
     into.check()
 
     assert postgres.query("SELECT count(*) FROM attempts WHERE tenant = 'again'") == [(1,)]
+
+
+def test_a_database_of_the_first_release_is_brought_here(postgres: PostgresServer) -> None:
+    """Its rows stay as they are, without a key; new ones have theirs."""
+    postgres.execute(f"CREATE DATABASE older OWNER {OWNER}", database="postgres")
+    url = postgres.url(OWNER).replace("/bailiwick?", "/older?")
+    migrate(url, to="0001")
+    before = [name for name in COLUMNS if name not in LATER]
+    said = batch("old", row("a"), row("b", provider_key="secret/p#f@1", provider_key_id="key_1"))
+    first, second = (dict(zip(COLUMNS, values(one, said), strict=True)) for one in said.rows)
+
+    def insert(one: dict[str, object], names: Sequence[str]) -> None:
+        into = ", ".join(f'"{name}"' for name in names)
+        given = ", ".join(["%s"] * len(names))
+        with postgres.connect("older") as connection:
+            connection.execute(
+                f"INSERT INTO attempts ({into}) VALUES ({given})".encode(),
+                [one[name] for name in names],
+            )
+
+    insert(first, before)
+    migrate(url)
+    insert(second, COLUMNS)
+
+    with postgres.connect("older") as connection:
+        found = connection.execute(
+            "SELECT stream_id, cost, provider_key, provider_key_id FROM attempts ORDER BY 1"
+        ).fetchall()
+        step = connection.execute("SELECT version_num FROM schema_version").fetchall()
+    assert found == [("a", "0.005", None, None), ("b", "0.005", "secret/p#f@1", "key_1")]
+    assert step == [(POSTGRES_STEP,)]
 
 
 def test_totals_are_of_one_tenant_and_exact(postgres: PostgresServer, into: PostgresLedger) -> None:

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from bailiwick_sidecar.accounting.model import Row, RowState, Usage
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError
-from bailiwick_sidecar.ledger.queries import export
+from bailiwick_sidecar.ledger.queries import export, top
 from bailiwick_sidecar.ledger.rows import Owner
+from bailiwick_sidecar.ledger.schema import LATER
 from bailiwick_sidecar.ledger.store import SqliteLedger
 from bailiwick_sidecar.ledger.totals import FileTotals
 
@@ -47,7 +48,12 @@ def test_every_field_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     ledger = SqliteLedger(path, OWNER)
     big = Row(
-        intent=replace(intent("x", 3, stream=True), cost_bound=10**30 + 7),
+        intent=replace(
+            intent("x", 3, stream=True),
+            cost_bound=10**30 + 7,
+            provider_key="secret/llm/acme/openai#api_key@3",
+            provider_key_id="key_1",
+        ),
         state=RowState.ESTIMATED,
         ended_at=9,
         status=200,
@@ -105,7 +111,42 @@ def test_every_field_is_kept(tmp_path: Path) -> None:
         "first_byte_ms": 12,
         "tags": '{"feature":"summarise"}',
         "gateway": "0123abcd",
+        "provider_key": "secret/llm/acme/openai#api_key@3",
+        "provider_key_id": "key_1",
     }
+
+
+def older(path: Path) -> None:
+    """Make the file one of a release that knew nothing of keys."""
+    with closing(sqlite3.connect(path)) as connection:
+        for trigger in ("update", "delete", "replace"):
+            connection.execute(f"DROP TRIGGER attempts_no_{trigger}")
+        for column in LATER:
+            connection.execute(f"ALTER TABLE attempts DROP COLUMN {column}")
+        connection.commit()
+
+
+def test_a_file_of_an_older_release_is_read_and_written(tmp_path: Path) -> None:
+    """Its rows have no key, and are not touched; new ones have theirs."""
+    path = tmp_path / "ledger.db"
+    named = row("b", intent=intent("b", provider_key="secret/p#f@1", provider_key_id="key_1"))
+    for rows in ([row("a")], [named]):
+        ledger = SqliteLedger(path, OWNER)
+        ledger.write(rows)
+        ledger.close()
+        if rows != [named]:
+            older(path)
+            assert [(one.stream_id, one.provider_key) for one in export([path])] == [("a", "")]
+            assert [one.keys for one in top([path], by=["provider_key_id"])] == [
+                (("provider_key_id", ""),)
+            ]
+
+    with closing(sqlite3.connect(path)) as connection:
+        kept = connection.execute("SELECT stream_id, provider_key, provider_key_id FROM attempts")
+        assert kept.fetchall() == [("a", None, None), ("b", "secret/p#f@1", "key_1")]
+    assert {one.keys[0][1]: one.attempts for one in top([path], by=["provider_key"])} == {
+        "": 1, "secret/p#f@1": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import json
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,51 @@ def test_a_key_that_the_provider_withdrew_is_replaced_within_the_call(world: Wor
     assert world.provider.keys() == ["sk-first", "sk-first", "sk-2", "sk-2", "sk-3"]
     intents = world.gateway.metric("bailiwick_requests_total", decision="admitted")
     assert intents == 5
+
+
+def test_rows_name_the_key_that_was_really_used(world: World) -> None:
+    """Of a call under way while its key is replaced the old one; no key is in books or logs."""
+    world.gateway.options |= {"poll": "60", "max-stale": "600"}
+    world.server.put_key(OPENAI, "sk-two", key_id="key_two")
+    world.provider.valid = {"sk-two", "sk-three"}
+    world.gateway.serve(world.config)
+    world.provider.hold.clear()
+    under_way = threading.Thread(target=world.chat)
+    under_way.start()
+    wait_for("a call under way", lambda: len(world.provider.seen) == 1)
+    world.server.put_key(OPENAI, "sk-three", key_id="key_three")
+    world.notice()
+    wait_for("the new key", lambda: world.version() == 3)
+    world.provider.hold.set()
+    under_way.join()
+    assert world.chat() == (200, "")
+    world.provider.valid = {"sk-four"}
+    world.server.put_key(OPENAI, "sk-four")
+    assert world.chat() == (200, "")
+
+    wait_for("their rows", lambda: len(keys_of_rows(world)) == 4)
+    place = "secret/llm/acme/openai#api_key"
+    assert keys_of_rows(world) == [
+        (1, 200, f"{place}@2", "key_two"),
+        (1, 200, f"{place}@3", "key_three"),
+        (1, 401, f"{place}@3", "key_three"),
+        (2, 200, f"{place}@4", ""),
+    ]
+    written = [path for path in world.gateway.state.rglob("*") if path.is_file()]
+    for path in (*written, world.gateway.output):
+        assert b"sk-" not in path.read_bytes(), path
+
+
+def keys_of_rows(world: World) -> list[tuple[int, int, str, str]]:
+    """Attempt, status and key of each row, in order of admission."""
+    file = world.gateway.state / "ledger.db"
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return connection.execute(
+            "SELECT attempt, status, provider_key, provider_key_id FROM attempts"
+            " ORDER BY admitted_at, attempt"
+        ).fetchall()
 
 
 def test_calls_that_meet_a_withdrawn_key_together_ask_vault_once(

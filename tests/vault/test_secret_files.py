@@ -8,6 +8,7 @@ import pytest
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
 from bailiwick_sidecar.file_keys import NoKeys
+from bailiwick_sidecar.key_marks import Lent
 from bailiwick_sidecar.keyring import KeyTrouble
 from bailiwick_sidecar.secret_files import SecretKeys
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
@@ -85,7 +86,9 @@ def test_each_reference_goes_to_its_own_source(tmp_path: Path) -> None:
 
     assert both.get(REF) == Secret("sk-1")
     assert isinstance(both.get(vault), Absent)
-    assert both.lend(("s", 1), REF) == Secret("sk-1")
+    lent = both.lend(("s", 1), REF)
+    assert isinstance(lent, Lent)
+    assert lent.secret == Secret("sk-1")
     (tmp_path / REF.path).unlink()
     assert both.refresh()
     assert [one.ref for one in both.facts()] == [REF]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
+from bailiwick_sidecar.key_marks import KeyMark, Lent
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
 from bailiwick_sidecar.settings import SettingsError, parse
 from bailiwick_sidecar.vault.errors import VaultError
@@ -46,7 +47,7 @@ class Script:
         self.reads += 1
         if isinstance(self.key, VaultError):
             raise self.key
-        return Found(Secret(self.key), self.reads)
+        return Found(Secret(self.key), self.reads, key_id=f"key_{self.reads}")
 
 
 def play(script: Script, scene: Callable[[VaultKeys], Awaitable[None]]) -> None:
@@ -116,7 +117,9 @@ def test_all_of_a_burst_get_the_new_key() -> None:
             keys.lend(attempt, REF)
         script.key = "k2"
         assert await asyncio.gather(*(keys.replaced(one, REF) for one in attempts)) == [True] * 50
-        assert keys.lend(("s-0", 2), REF) == Secret("k2")
+        assert keys.lend(("s-0", 2), REF) == Lent(
+            Secret("k2"), KeyMark("secret/llm/a#api_key@2", "key_2")
+        )
 
     play(script, scene)
     assert script.reads == 2

@@ -7,6 +7,8 @@ from tools import building
 PACKAGE = "github.com/hashicorp/vault"
 PLUGIN = "vault-plugin-auth-kubernetes"
 PLUGIN_PACKAGE = f"github.com/hashicorp/{PLUGIN}/cmd/{PLUGIN}"
+DATABASE_PLUGIN = "postgresql-database-plugin"
+DATABASE_PLUGIN_PACKAGE = f"{PACKAGE}/plugins/database/postgresql/{DATABASE_PLUGIN}"
 
 
 def find_or_build() -> Path:
@@ -17,6 +19,11 @@ def find_or_build() -> Path:
 def find_or_build_plugin() -> Path:
     """The Kubernetes auth method, which a minimal Vault does not have inside."""
     return building.find_or_build(PLUGIN, "vault", PLUGIN_PACKAGE)
+
+
+def find_or_build_database_plugin() -> Path:
+    """What makes logins of PostgreSQL for the database engine, likewise not inside."""
+    return building.find_or_build(DATABASE_PLUGIN, "vault", DATABASE_PLUGIN_PACKAGE)
 
 
 if __name__ == "__main__":

@@ -91,9 +91,18 @@ class VaultServer:
 
     # --- content ---
 
-    def put_key(self, path: str, key: str, *, field: str = "api_key", mount: str = "secret") -> int:
-        """Write a new version; its number."""
-        said = self.write(f"{mount}/data/{path}", {"data": {field: key}})
+    def put_key(
+        self,
+        path: str,
+        key: str,
+        *,
+        key_id: str = "",
+        field: str = "api_key",
+        mount: str = "secret",
+    ) -> int:
+        """Write a new version, with what its provider calls it; its number."""
+        data = {field: key} | ({f"{field}_id": key_id} if key_id else {})
+        said = self.write(f"{mount}/data/{path}", {"data": data})
         return int(said["data"]["version"])
 
     def policy(self, *paths: str, name: str = ROLE) -> None:

@@ -5,6 +5,7 @@ A partitioned table's primary key must hold the column that it is divided by, so
 admission is in the journal before the attempt leaves, and every delivery reads it from there.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 KEY: Final = "PRIMARY KEY (tenant, stream_id, attempt)"
@@ -52,3 +53,9 @@ def partition_by_month(create: str) -> str:
         raise AssertionError("the schema's table is not as this step expects it")
     whole = KEY.removesuffix(")") + ", admitted_at)"
     return f"{text.replace(KEY, whole)} PARTITION BY RANGE (admitted_at)"
+
+
+def without(create: str, columns: Collection[str]) -> str:
+    """The statement as it was before these columns came: later steps add them."""
+    lines = create.splitlines()
+    return "\n".join(line for line in lines if line.strip().split(" ", 1)[0] not in columns)

@@ -297,7 +297,12 @@ def _secret_volume(gateway: Gateway) -> list[Manifest]:
             "secret": {
                 "name": name,
                 "optional": True,
-                "items": [{"key": key, "path": f"{name}/{key}"} for key in sorted(keys)],
+                "items": [
+                    {"key": entry, "path": f"{name}/{entry}"}
+                    for key in sorted(keys)
+                    # Beside it the provider's id of the key, where there is one.
+                    for entry in (key, f"{key}_id")
+                ],
             }
         }
         for name, keys in sorted(_secrets(gateway).items())

@@ -23,7 +23,7 @@ class UsageBatch(_message.Message):
     def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[UsageRow, _Mapping]]] = ..., gateway: _Optional[str] = ...) -> None: ...
 
 class UsageRow(_message.Message):
-    __slots__ = ("stream_id", "attempt", "admitted_at", "ended_at", "team", "project", "cost_center", "user", "route", "alias", "backend", "provider", "model", "tier", "operation", "stream", "protocol", "state", "status", "reason", "input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "audio_input_tokens", "reasoning_output_tokens", "audio_output_tokens", "cost", "price_source", "reserved_input_tokens", "reserved_output_tokens", "reserved_cost", "duration_ms", "first_byte_ms", "tags")
+    __slots__ = ("stream_id", "attempt", "admitted_at", "ended_at", "team", "project", "cost_center", "user", "route", "alias", "backend", "provider", "model", "tier", "operation", "stream", "protocol", "state", "status", "reason", "input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "audio_input_tokens", "reasoning_output_tokens", "audio_output_tokens", "cost", "price_source", "reserved_input_tokens", "reserved_output_tokens", "reserved_cost", "duration_ms", "first_byte_ms", "tags", "provider_key", "provider_key_id")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +66,8 @@ class UsageRow(_message.Message):
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     FIRST_BYTE_MS_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_KEY_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_KEY_ID_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     attempt: int
     admitted_at: int
@@ -101,7 +103,9 @@ class UsageRow(_message.Message):
     duration_ms: int
     first_byte_ms: int
     tags: _containers.ScalarMap[str, str]
-    def __init__(self, stream_id: _Optional[str] = ..., attempt: _Optional[int] = ..., admitted_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., cost_center: _Optional[str] = ..., user: _Optional[str] = ..., route: _Optional[str] = ..., alias: _Optional[str] = ..., backend: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., tier: _Optional[str] = ..., operation: _Optional[str] = ..., stream: _Optional[bool] = ..., protocol: _Optional[str] = ..., state: _Optional[str] = ..., status: _Optional[int] = ..., reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., audio_input_tokens: _Optional[int] = ..., reasoning_output_tokens: _Optional[int] = ..., audio_output_tokens: _Optional[int] = ..., cost: _Optional[str] = ..., price_source: _Optional[str] = ..., reserved_input_tokens: _Optional[int] = ..., reserved_output_tokens: _Optional[int] = ..., reserved_cost: _Optional[str] = ..., duration_ms: _Optional[int] = ..., first_byte_ms: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    provider_key: str
+    provider_key_id: str
+    def __init__(self, stream_id: _Optional[str] = ..., attempt: _Optional[int] = ..., admitted_at: _Optional[int] = ..., ended_at: _Optional[int] = ..., team: _Optional[str] = ..., project: _Optional[str] = ..., cost_center: _Optional[str] = ..., user: _Optional[str] = ..., route: _Optional[str] = ..., alias: _Optional[str] = ..., backend: _Optional[str] = ..., provider: _Optional[str] = ..., model: _Optional[str] = ..., tier: _Optional[str] = ..., operation: _Optional[str] = ..., stream: _Optional[bool] = ..., protocol: _Optional[str] = ..., state: _Optional[str] = ..., status: _Optional[int] = ..., reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_input_tokens: _Optional[int] = ..., cache_write_tokens: _Optional[int] = ..., audio_input_tokens: _Optional[int] = ..., reasoning_output_tokens: _Optional[int] = ..., audio_output_tokens: _Optional[int] = ..., cost: _Optional[str] = ..., price_source: _Optional[str] = ..., reserved_input_tokens: _Optional[int] = ..., reserved_output_tokens: _Optional[int] = ..., reserved_cost: _Optional[str] = ..., duration_ms: _Optional[int] = ..., first_byte_ms: _Optional[int] = ..., tags: _Optional[_Mapping[str, str]] = ..., provider_key: _Optional[str] = ..., provider_key_id: _Optional[str] = ...) -> None: ...
 
 class BatchAck(_message.Message):
     __slots__ = ("added",)

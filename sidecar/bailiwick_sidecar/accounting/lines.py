@@ -56,6 +56,8 @@ class ContextLine(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     protocol: str = "http"
     service_tier: str = ""
     tiers: tuple[tuple[str, Numbers], ...] = ()
+    provider_key: str = ""
+    provider_key_id: str = ""
 
 
 class IntentLine(msgspec.Struct, frozen=True, array_like=True, tag="i"):
@@ -147,6 +149,8 @@ def context_of(intent: Intent) -> tuple[str | tuple[int, ...] | TierRates, ...]:
         intent.protocol,
         intent.service_tier,
         intent.tiers,
+        intent.provider_key,
+        intent.provider_key_id,
     )
 
 
@@ -171,6 +175,8 @@ def context_line(number: int, intent: Intent) -> bytes:
             protocol=intent.protocol,
             service_tier=intent.service_tier,
             tiers=tuple((name, _written(rates)) for name, rates in intent.tiers),
+            provider_key=intent.provider_key,
+            provider_key_id=intent.provider_key_id,
         )
     )
 
@@ -252,6 +258,8 @@ def intent_of(line: IntentLine, context: ContextLine) -> Intent:
         flat=line.flat,
         service_tier=context.service_tier,
         tiers=tuple((name, _read(rates)) for name, rates in context.tiers),
+        provider_key=context.provider_key,
+        provider_key_id=context.provider_key_id,
     )
 
 

@@ -80,6 +80,10 @@ class Intent(msgspec.Struct, frozen=True):
     """What the caller asked for; empty: the provider chooses, or has none with a price."""
     tiers: TierRates = ()
     """Rates of other service tiers than the standard one, which `rates` are of."""
+    provider_key: str = ""
+    """Where the key lies that it leaves with, and its version; never the key. Empty: none."""
+    provider_key_id: str = ""
+    """What the provider calls that key, where that was written down."""
 
     @property
     def terms(self) -> Terms:

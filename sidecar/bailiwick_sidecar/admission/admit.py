@@ -42,8 +42,8 @@ async def admit(gate: Gate, request: Request) -> Answer:
                 return again
         plan = await _plan(gate, tables, way, ask=ask, identity=identity)
         # Before anything is reserved: what can fail without a trace fails first.
-        attempt = gate.attempt_headers(plan[0], (stream, 1))
-        wanted = Wanted((stream, 1), identity, ask, way, plan[0])
+        attempt, mark = gate.attempt_headers(plan[0], (stream, 1))
+        wanted = Wanted((stream, 1), identity, ask, way, plan[0], mark)
         intent, grant = await gate.reserve(wanted, tables)
     except RefusedError as error:
         _free(gate, request)

@@ -37,9 +37,9 @@ async def attempt(gate: Gate, request: Request) -> Answer:
             raise refused(
                 "retry_budget_exhausted", retry_after=RETRY_SOON, tried=_tried(call, number)
             )
-        headers = gate.attempt_headers(place, (stream, number))
+        headers, mark = gate.attempt_headers(place, (stream, number))
         await gate.accounts.ended(before, PREDECESSOR_SECONDS)
-        wanted = Wanted((stream, number), call.identity, call.ask, call.way, place)
+        wanted = Wanted((stream, number), call.identity, call.ask, call.way, place, mark)
         intent, _ = await gate.reserve(wanted, tables, before)
     except RefusedError as error:
         return refusal_answer(gate, error, team=team, route=route, protocol=protocol)

@@ -17,6 +17,7 @@ from bailiwick_sidecar.admission.reserve import Clock, Reserver, Wanted
 from bailiwick_sidecar.admission.retry_budget import RetryBudgets
 from bailiwick_sidecar.admission.tables import Place, Tables
 from bailiwick_sidecar.idempotency.keys import KeyedCalls
+from bailiwick_sidecar.key_marks import NO_KEY, KeyMark
 from bailiwick_sidecar.keyring import NO_LENDER, Lender, PlainLender
 from bailiwick_sidecar.quota.model import AttemptKey, Grant, QuotaStore
 from bailiwick_sidecar.secrets import Absent, KeySource, Secret
@@ -97,8 +98,8 @@ class Gate:
         found = self.keys.get(place.key) if place.key is not None else None
         return found.reason if isinstance(found, Absent) else ""
 
-    def attempt_headers(self, place: Place, attempt: AttemptKey) -> Headers:
-        """The model's name and the credential of this attempt at this place.
+    def attempt_headers(self, place: Place, attempt: AttemptKey) -> tuple[Headers, KeyMark]:
+        """The model's name and the credential of this attempt at this place, and whose it is.
 
         Raises:
             RefusedError: the key went away between the plan and now.
@@ -108,15 +109,15 @@ class Gate:
             ("x-bw-endpoint", place.fingerprint),
         )
         if place.key is None:
-            return model
+            return model, NO_KEY
         key = self.lender.lend(attempt, place.key)
         if isinstance(key, Absent):
             raise refused(key.code, retry_after=RETRY_SOON, model=json.dumps(place.model))
-        return (
-            *model,
+        credential: Headers = (
             ("x-bw-credential-header", CREDENTIAL_HEADER),
-            ("x-bw-credential", f"Bearer {key.reveal()}"),
+            ("x-bw-credential", f"Bearer {key.secret.reveal()}"),
         )
+        return (*model, *credential), key.mark
 
     async def reserve(
         self, wanted: Wanted, tables: Tables, predecessor: AttemptKey | None = None

@@ -16,6 +16,7 @@ from bailiwick_sidecar.admission.limits import MONEY, denied
 from bailiwick_sidecar.admission.operations.images import image_terms
 from bailiwick_sidecar.admission.ports import Accounts
 from bailiwick_sidecar.admission.tables import Place, Tables, Way
+from bailiwick_sidecar.key_marks import NO_KEY, KeyMark
 from bailiwick_sidecar.quota.model import (
     Amounts,
     AttemptKey,
@@ -44,6 +45,8 @@ class Wanted(msgspec.Struct, frozen=True):
     ask: Ask
     way: Way
     place: Place
+    mark: KeyMark = NO_KEY
+    """Of the key that it leaves with."""
 
     @property
     def caller(self) -> Caller:
@@ -104,6 +107,8 @@ class Wanted(msgspec.Struct, frozen=True):
             flat=flat,
             service_tier=(asked or "") if other else "",
             tiers=other,
+            provider_key=self.mark.name,
+            provider_key_id=self.mark.id,
         )
 
 

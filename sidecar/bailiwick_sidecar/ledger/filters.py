@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, func, true
 
 from bailiwick_sidecar.ledger.errors import QueryError
-from bailiwick_sidecar.ledger.schema import attempts
+from bailiwick_sidecar.ledger.schema import LATER, attempts
 
 QUARTER: Final = 900_000
 """Milliseconds in a quarter of an hour: every zone's days begin on one."""
@@ -28,6 +28,8 @@ BY: Final = (
     "state",
     "reason",
     "price_source",
+    "provider_key",
+    "provider_key_id",
     "day",
     "month",
 )
@@ -48,6 +50,9 @@ class Filters:
     model: str | None = None
     provider: str | None = None
     state: str | None = None
+    route: str | None = None
+    tier: str | None = None
+    namespaces: tuple[str, ...] = ()
 
     def applied(self, query: Select[Any]) -> Select[Any]:
         """The query for these rows alone."""
@@ -59,9 +64,11 @@ class Filters:
             conditions.append(attempts.c.admitted_at >= self.since)
         if self.until is not None:
             conditions.append(attempts.c.admitted_at < self.until)
-        named = ("team", "project", "user", "model", "provider", "state")
+        named = ("team", "project", "user", "model", "provider", "state", "route", "tier")
         wanted = {name: getattr(self, name) for name in named}
         conditions += [attempts.c[name] == value for name, value in wanted.items() if value]
+        if self.namespaces:
+            conditions.append(attempts.c.namespace.in_(self.namespaces))
         return conditions
 
 
@@ -84,4 +91,4 @@ def group_column(by: str) -> ColumnElement[Any]:
             "name of a tag"
         )
     column: ColumnElement[Any] = attempts.c[by]
-    return column
+    return func.coalesce(column, "") if by in LATER else column

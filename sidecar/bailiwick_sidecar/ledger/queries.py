@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 
 from bailiwick_contract.money import decimal_string
 from bailiwick_sidecar.ledger.adjusted import with_revisions
 from bailiwick_sidecar.ledger.errors import QueryError
 from bailiwick_sidecar.ledger.filters import CALENDAR, EVERYTHING, Filters
 from bailiwick_sidecar.ledger.reading import Source, rows
-from bailiwick_sidecar.ledger.schema import MICRO, attempts
+from bailiwick_sidecar.ledger.schema import LATER, MICRO, attempts
 from bailiwick_sidecar.ledger.sums import Grouping, GroupKey, Sums, summed
 
 FILE_NAME: Final = "ledger.db"
@@ -72,6 +72,10 @@ class Entry:
     """Part of the cost that was not on the row as it was written."""
     revision: int
     """How often the row was adjusted."""
+    provider_key: str
+    """Which key it left with, by where that lies and its version; empty: none, or not known."""
+    provider_key_id: str
+    """What the provider calls that key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +126,31 @@ def top(
     return tuple(group for _, group in groups[: limit or None])
 
 
-def show(paths: Sequence[Source], stream_id: str, *, adjusted: bool = True) -> tuple[Entry, ...]:
+def namespaces(paths: Sequence[Source], filters: Filters) -> tuple[str, ...]:
+    """The namespaces that have such rows, sorted.
+
+    Raises:
+        LedgerUnreadableError: a file can't be read.
+    """
+    query = filters.applied(select(attempts.c.namespace)).distinct()
+    return tuple(sorted({row[0] for row in rows(paths, query)}))
+
+
+def show(
+    paths: Sequence[Source],
+    stream_id: str,
+    *,
+    filters: Filters = EVERYTHING,
+    adjusted: bool = True,
+) -> tuple[Entry, ...]:
     """All attempts of one request (`x-request-id`), first to last; empty where it is not there.
 
     Raises:
         LedgerUnreadableError: a file can't be read.
     """
     query, _ = with_revisions()
-    found = rows(paths, query.where(attempts.c.stream_id == stream_id).order_by(attempts.c.attempt))
+    query = filters.applied(query).where(attempts.c.stream_id == stream_id)
+    found = rows(paths, query.order_by(attempts.c.attempt))
     return tuple(_entry(row, adjusted=adjusted) for row in found)
 
 
@@ -189,6 +210,8 @@ _ADJUSTED: Final = ("state", "input_tokens", "output_tokens", "price_source", "c
 def _entry(row: Row[Any], *, adjusted: bool) -> Entry:
     found = row._mapping  # noqa: SLF001 - the documented way to a row's columns by name
     kept: dict[str, Any] = {name: found[name] for name in _STORED}
+    for name in LATER:
+        kept[name] = kept[name] or ""
     for name in ("admitted_at", "ended_at"):
         kept[name] = time_text(kept[name])
     revision = found["new_revision"] or 0 if adjusted else 0

@@ -151,6 +151,8 @@ def usage_row(row: Row) -> UsageRow:
         duration_ms=row.duration_ms,
         first_byte_ms=row.first_byte_ms,
         tags=dict(intent.tags),
+        provider_key=intent.provider_key,
+        provider_key_id=intent.provider_key_id,
     )
 
 

@@ -70,4 +70,6 @@ def values(row: Row, owner: Owner) -> tuple[Any, ...]:
         row.first_byte_ms,
         orjson.dumps(dict(intent.tags)).decode() if intent.tags else "{}",
         owner.gateway,
+        intent.provider_key,
+        intent.provider_key_id,
     )

@@ -22,8 +22,10 @@ from sqlalchemy import (
 
 SCHEMA_VERSION: Final = 1
 """Goes up where an older release could no longer write rows; a further table does not count."""
-POSTGRES_STEP: Final = "0002"
+POSTGRES_STEP: Final = "0003"
 """The last step of the schema in PostgreSQL; see the collector's migrations."""
+LATER: Final = ("provider_key", "provider_key_id")
+"""Which key an attempt left with: null on rows that are older than these columns."""
 MICRO: Final = 10**6
 """Picounits in a millionth."""
 
@@ -74,12 +76,15 @@ attempts = Table(
     Column("tags", JSON, nullable=False),
     # Last, as where it was added to a table that was there; empty in rows of before.
     Column("gateway", String, nullable=False, server_default=""),
+    Column("provider_key", String),
+    Column("provider_key_id", String),
     PrimaryKeyConstraint("tenant", "stream_id", "attempt"),
     Index("attempts_by_time", "tenant", "admitted_at"),
 )
 
 SQLITE_LATER: Final = {
-    "gateway": "ALTER TABLE attempts ADD COLUMN gateway VARCHAR DEFAULT '' NOT NULL"
+    "gateway": "ALTER TABLE attempts ADD COLUMN gateway VARCHAR DEFAULT '' NOT NULL",
+    **{name: f"ALTER TABLE attempts ADD COLUMN {name} VARCHAR" for name in LATER},
 }
 """Columns that an SQLite file of an older release lacks, and what adds them."""
 

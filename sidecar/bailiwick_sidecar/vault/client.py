@@ -13,6 +13,7 @@ import hvac
 import requests
 from hvac import exceptions as hvac_errors
 
+from bailiwick_sidecar.key_marks import id_beside
 from bailiwick_sidecar.secrets import KeyRef, Secret, is_sendable
 from bailiwick_sidecar.vault.errors import VaultError
 from bailiwick_sidecar.vault.outcomes import Cause, Found, Missing
@@ -23,6 +24,7 @@ LONGEST_WORDS: Final = 200
 TOKEN_BYTES: Final = 64 << 10
 KV_2: Final = 2
 LOGIN: Final = "login"
+RENEWAL: Final = "renewal of a lease"
 
 
 class VaultClient:
@@ -90,6 +92,34 @@ class VaultClient:
                 lambda: self._hvac.adapter.post("/v1/auth/token/revoke-self", timeout=(1, 1)),
             )
         self._hvac.token = ""
+
+    def make_login(self, path: str) -> dict[str, Any]:
+        """What an engine that makes logins answers (`database/creds/ROLE`): data and lease.
+
+        Raises:
+            VaultError: as `read`; also where there is no such role.
+        """
+        try:
+            return dict(self._call("a new login", lambda: self._get(f"/v1/{path}")))
+        except _NotThere:
+            raise VaultError(
+                Cause.FAILING, f"there is nothing at {path}: write the role there"
+            ) from None
+
+    def renew_lease(self, lease_id: str) -> dict[str, Any]:
+        """What is left of a lease after its renewal.
+
+        Raises:
+            VaultError: as `read`; `refused` where the lease is over.
+        """
+        path = "/v1/sys/leases/renew"
+        try:
+            said = self._call(
+                RENEWAL, lambda: self._hvac.adapter.put(path, json={"lease_id": lease_id})
+            )
+        except _NotThere:
+            raise VaultError(Cause.FAILING, "the lease is over", refused=True) from None
+        return dict(said)
 
     def read(self, ref: KeyRef) -> Found | Missing:
         """The key, or what is missing.
@@ -218,7 +248,9 @@ def _of_vault(what: str, error: hvac_errors.VaultError) -> VaultError:
         case hvac_errors.InvalidRequest():
             # A login with a bad role, and one whose keys Vault cannot fetch, are both 400.
             cause = Cause.LOGIN_REFUSED if what.startswith(LOGIN) else Cause.FAILING
-            return VaultError(cause, f"Vault does not take it ({words})")
+            # A lease that is over is a bad request, too.
+            over = what == RENEWAL
+            return VaultError(cause, f"Vault does not take it ({words})", refused=over)
         case hvac_errors.VaultDown():
             return VaultError(Cause.SEALED, f"Vault is sealed or has no active node ({words})")
         case _:
@@ -236,7 +268,8 @@ def _field(
             f"field {ref.field} of {_shown(ref)} is no key: it must be visible ASCII characters,"
             " without a line end"
         )
-    return Found(Secret(value), version, created)
+    secret = Secret(value)
+    return Found(secret, version, created, id_beside(fields, ref.field, secret))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -46,6 +46,8 @@ class Held:
     serial: int
     version: int
     created: float | None
+    key_id: str = ""
+    """What the provider calls it; empty where Vault does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ def _found(key: Key, found: Found, now: float) -> Key:
     current = key.current
     if current is not None and current.secret == found.secret:
         # The same text under another number is no other key.
-        current = replace(current, version=found.version, created=found.created)
+        current = replace(
+            current, version=found.version, created=found.created, key_id=found.key_id
+        )
         return replace(
             key, standing=Standing.FRESH, current=current, confirmed=now, failed=None, why=""
         )
@@ -151,7 +155,7 @@ def _found(key: Key, found: Found, now: float) -> Key:
         previous = None
     return Key(
         standing=Standing.FRESH,
-        current=Held(found.secret, key.serials + 1, found.version, found.created),
+        current=Held(found.secret, key.serials + 1, found.version, found.created, found.key_id),
         previous=previous,
         confirmed=now,
         serials=key.serials + 1,

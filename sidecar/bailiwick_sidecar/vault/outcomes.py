@@ -32,6 +32,8 @@ class Found:
     secret: Secret
     version: int = 0
     created: float | None = None
+    key_id: str = ""
+    """What the provider calls this key, where the field beside it says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from bailiwick_contract.v1.tenant_config_pb2 import Vault
+from bailiwick_sidecar.key_marks import Lent, lent
 from bailiwick_sidecar.keyring import Degraded, KeyFact
 from bailiwick_sidecar.quota.model import AttemptKey
 from bailiwick_sidecar.secrets import Absent, KeyRef, Secret
@@ -88,14 +89,16 @@ class VaultKeys:
         held = usable(key, now=self._clocks.monotonic())
         return held.secret if held is not None else absent(ref, key, self.settings, self._login)
 
-    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Secret | Absent:
+    def lend(self, attempt: AttemptKey, ref: KeyRef) -> Lent | Absent:
         """The key for this attempt."""
         key = self._keys.get(ref)
-        held = usable(key, now=self._clocks.monotonic()) if key is not None else None
+        if key is None:
+            return Absent(f"{shown(ref)} is not asked for yet")
+        held = usable(key, now=self._clocks.monotonic())
         if held is None:
-            return self.get(ref)
+            return absent(ref, key, self.settings, self._login)
         self._loans.lend(attempt, Loan(ref, held.serial))
-        return held.secret
+        return lent(ref, held.secret, version=held.version, key_id=held.key_id)
 
     def ended(self, attempt: AttemptKey, status: int) -> None:
         """What the answer says about the key that the attempt left with."""

@@ -6,4 +6,5 @@ package tools
 import (
 	_ "github.com/hashicorp/vault"
 	_ "github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes"
+	_ "github.com/hashicorp/vault/plugins/database/postgresql/postgresql-database-plugin"
 )

@@ -5,9 +5,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from bailiwick_collector.migrations.guards import APPEND_ONLY, POLICIES, READERS
-from bailiwick_collector.migrations.months import MONTHS, partition_by_month
+from bailiwick_collector.migrations.months import MONTHS, partition_by_month, without
 from bailiwick_collector.roles import SCHEMA
-from bailiwick_sidecar.ledger.schema import adjustments, attempts
+from bailiwick_sidecar.ledger.schema import LATER, adjustments, attempts
 
 revision = "0001"
 down_revision = None
@@ -19,7 +19,8 @@ def upgrade() -> None:
     """Make the tables, their guards, and the functions that keep partitions ahead."""
     op.execute(f"SET LOCAL search_path = {SCHEMA}, pg_temp")
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-    op.execute(partition_by_month(str(CreateTable(attempts).compile(dialect=dialect))))
+    create = str(CreateTable(attempts).compile(dialect=dialect))
+    op.execute(partition_by_month(without(create, LATER)))
     op.execute("CREATE INDEX attempts_by_time ON attempts (tenant, admitted_at)")
     op.execute("CREATE TABLE attempts_elsewhere PARTITION OF attempts DEFAULT")
     op.execute(str(CreateTable(adjustments).compile(dialect=dialect)))
