@@ -4,9 +4,10 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.text import Text
@@ -17,7 +18,7 @@ from bailiwick_cli.datadir import existing as existing_dir
 from bailiwick_cli.errors import CommandError
 from bailiwick_cli.problems import counted
 from bailiwick_cli.token import UNIT_S
-from bailiwick_sidecar.ledger.filters import Filters
+from bailiwick_sidecar.ledger.filters import EVERYTHING, Filters
 from bailiwick_sidecar.ledger.queries import (
     FILE_NAME,
     Entry,
@@ -59,7 +60,7 @@ class Question:
     since: str | None = None
     until: str | None = None
     time_zone: str | None = None
-    equal: Mapping[str, str | None] = field(default_factory=dict)
+    equal: Mapping[str, Any] = field(default_factory=dict)
     adjusted: bool = True
     database: str | None = None
     tenant: str | None = None
@@ -71,9 +72,8 @@ class Question:
             QuestionError: options that do not go together; and as `ledgers`.
         """
         if self.database is None:
+            self._check_tenant()
             return self.ledgers(existing_dir(self.data_dir))
-        if self.namespaces:
-            raise QuestionError("--namespace goes with a data directory: use --by namespace")
         from bailiwick_sidecar.ledger.postgres import Database  # noqa: PLC0415 - psycopg, where used
 
         return (Database(self.database, self.tenant or ""),)
@@ -81,10 +81,13 @@ class Question:
     def days(self) -> tzinfo:
         """Where days begin; in a database as asked for, else UTC. Raises as `zone`."""
         if self.database is None:
-            if self.tenant is not None:
-                raise QuestionError("--tenant goes with --database: name both, or neither")
+            self._check_tenant()
             return self.zone(existing_dir(self.data_dir))
-        return _zone(self.time_zone) if self.time_zone else UTC
+        return named_zone(self.time_zone) if self.time_zone else UTC
+
+    def _check_tenant(self) -> None:
+        if self.tenant is not None:
+            raise QuestionError("--tenant goes with --database: name both, or neither")
 
     def ledgers(self, data: DataDir) -> tuple[Path, ...]:
         """The files to read; none where gateways served but were never called.
@@ -119,7 +122,11 @@ class Question:
                 f"nothing lies from {self.since} until {self.until}: the first is inclusive, the "
                 "second is not; give them in order of time"
             )
-        return Filters(since=since, until=until, **self.equal)
+        return self.narrowed(Filters(since=since, until=until, **self.equal))
+
+    def narrowed(self, filters: Filters) -> Filters:
+        """The same of the chosen namespaces alone; of a data directory the files are chosen."""
+        return filters if self.database is None else replace(filters, namespaces=self.namespaces)
 
     def zone(self, data: DataDir) -> tzinfo:
         """Where days begin: as asked for, else as the one zone of the tenants served, else UTC.
@@ -130,10 +137,11 @@ class Question:
         tenants = (data.served() or {}).get("tenants", {}).values()
         zones = {tenant.get("timeZone") for tenant in tenants}
         name = self.time_zone or (zones.pop() if len(zones) == 1 else None)
-        return _zone(name) if name else UTC
+        return named_zone(name) if name else UTC
 
 
-def _zone(name: str) -> tzinfo:
+def named_zone(name: str) -> tzinfo:
+    """The zone of this IANA name; raises QuestionError where there is none."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -178,7 +186,8 @@ def show_request(question: Question, *, request_id: str) -> None:
     Raises:
         QuestionError: no ledger here knows the request.
     """
-    entries = show(question.sources(), request_id, adjusted=question.adjusted)
+    filters = question.narrowed(EVERYTHING)
+    entries = show(question.sources(), request_id, filters=filters, adjusted=question.adjusted)
     if not entries:
         raise QuestionError(
             f"no attempt of request {request_id!r} is in the ledger: check the id "

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from bailiwick_cli.asking import asked
 from bailiwick_cli.charging.commands import add_commands
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 from bailiwick_cli.options import (
@@ -66,26 +67,24 @@ def top(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Sums of cost, tokens and attempts, the dearest first."""
-    from bailiwick_cli.ledger import Question, show_top
+    from bailiwick_cli.ledger import show_top
 
-    question = Question(
+    question = asked(
         data_dir=data_dir,
-        output=output.value,
-        namespaces=tuple(namespace or ()),
+        output=output,
+        namespace=namespace,
         since=since,
         until=until,
         time_zone=time_zone,
-        equal={
-            "team": team,
-            "project": project,
-            "user": user,
-            "model": model,
-            "provider": provider,
-            "state": state,
-        },
-        adjusted=not as_written,
+        as_written=as_written,
         database=database,
         tenant=tenant,
+        team=team,
+        project=project,
+        user=user,
+        model=model,
+        provider=provider,
+        state=state,
     )
     show_top(question, by=by, limit=limit)
 
@@ -102,13 +101,13 @@ def show(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Every attempt of one request."""
-    from bailiwick_cli.ledger import Question, show_request
+    from bailiwick_cli.ledger import show_request
 
-    question = Question(
+    question = asked(
         data_dir=data_dir,
-        output=output.value,
-        namespaces=tuple(namespace or ()),
-        adjusted=not as_written,
+        output=output,
+        namespace=namespace,
+        as_written=as_written,
         database=database,
         tenant=tenant,
     )
@@ -135,25 +134,23 @@ def export(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """One row per upstream attempt, oldest first."""
-    from bailiwick_cli.ledger import Question, export_rows
+    from bailiwick_cli.ledger import export_rows
 
-    question = Question(
+    question = asked(
         data_dir=data_dir,
-        output=output.value,
-        namespaces=tuple(namespace or ()),
+        output=output,
+        namespace=namespace,
         since=since,
         until=until,
         time_zone=time_zone,
-        equal={
-            "team": team,
-            "project": project,
-            "user": user,
-            "model": model,
-            "provider": provider,
-            "state": state,
-        },
-        adjusted=not as_written,
+        as_written=as_written,
         database=database,
         tenant=tenant,
+        team=team,
+        project=project,
+        user=user,
+        model=model,
+        provider=provider,
+        state=state,
     )
     export_rows(question)

@@ -1,4 +1,4 @@
-"""`bailiwick-collector serve | migrate | reader-role`: the ledger's database and who may use it."""
+"""`bailiwick-collector`: takes rows; prepares the ledger's database and those who may use it."""
 
 import argparse
 import asyncio
@@ -27,9 +27,13 @@ def main() -> int:
     )
     migrating = commands.add_parser("migrate", help="bring the database's schema to this release")
     reading = commands.add_parser("reader-role", help="let a role read one tenant's rows")
-    reading.add_argument("tenant", help="name of the Tenant")
-    reading.add_argument("--print", action="store_true", help="print the SQL, do nothing")
-    for one in (migrating, reading):
+    adjusting = commands.add_parser(
+        "adjuster-role", help="let a role read one tenant's rows, and add adjustments beside them"
+    )
+    for one in (reading, adjusting):
+        one.add_argument("tenant", help="name of the Tenant")
+        one.add_argument("--print", action="store_true", help="print the SQL, do nothing")
+    for one in (migrating, reading, adjusting):
         one.add_argument("--database", default="", metavar="URL", help=URL_HELP)
     arguments = parser.parse_args()
     logging.basicConfig(
@@ -52,8 +56,10 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     from bailiwick_collector import migrating, roles  # noqa: PLC0415 - Alembic, only where used
 
-    if arguments.command == "reader-role" and arguments.print:
-        sys.stdout.writelines(f"{one.as_string()};\n" for one in roles.reader(arguments.tenant))
+    adjusts = arguments.command == "adjuster-role"
+    if arguments.command != "migrate" and arguments.print:
+        statements = roles.reader(arguments.tenant, adjusts=adjusts)
+        sys.stdout.writelines(f"{one.as_string()};\n" for one in statements)
         return 0
     from bailiwick_sidecar.ledger.postgres import check_url  # noqa: PLC0415 - as above
 
@@ -62,8 +68,10 @@ def _run(arguments: argparse.Namespace) -> int:
         migrating.migrate(arguments.database)
         sys.stdout.write("the ledger's schema is this release's\n")
     else:
-        migrating.make_reader(arguments.database, arguments.tenant)
-        sys.stdout.write(f"{roles.reader_name(arguments.tenant)} reads {arguments.tenant}\n")
+        migrating.make_reader(arguments.database, arguments.tenant, adjusts=adjusts)
+        name = roles.reader_name(arguments.tenant, adjusts=adjusts)
+        does = "reads and adjusts" if adjusts else "reads"
+        sys.stdout.write(f"{name} {does} {arguments.tenant}\n")
     return 0
 
 

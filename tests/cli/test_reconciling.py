@@ -151,6 +151,90 @@ def test_keys_are_told_apart(bailiwick: Run, ledger: Callable[..., Path]) -> Non
     ]  # fmt: skip
 
 
+def keyed(stream_id: str, key: str, key_id: str = "", **changes: Any) -> Row:
+    """A call that left with this key."""
+    made = called(stream_id, **changes)
+    named = replace(made.intent, provider_key=key, provider_key_id=key_id)
+    return replace(made, intent=named)
+
+
+def test_drift_is_told_by_the_keys_own_ids(
+    bailiwick: Run, ledger: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Where rows and files name them, without an option: each is held against the threshold."""
+    ledger(
+        keyed("a", "secret/llm/acme#k@1", "key_1"),
+        keyed("b", "secret/llm/acme#k@2", "key_2"),
+        keyed("v", "", state=RowState.VOID, usage=Usage(), cost=0, status=0),
+    )
+    used = [samples.used(), samples.used(api_key_id="key_2"), samples.used(api_key_id="key_9")]
+    (tmp_path / "used.json").write_text(samples.page(*used))
+    asked = ("ledger", "reconcile", "--provider", "openai", "-o", "json")
+    ran = bailiwick(*asked, "used.json")
+
+    found = {one["key"]: one["drift_percent"] for one in json.loads(ran.out)["models"]}
+    assert (ran.code, found) == (3, {"key_1": "0.00", "key_2": "0.00", "key_9": "100.00"})
+    assert "gpt-5-mini behind key_9 is over the threshold" in ran.err
+    by = bailiwick(
+        "ledger", "report", "--by", "provider-key-id", "--from", "2025-11-01", "-o", "csv"
+    )
+    assert [line.split(",")[0] for line in by.out.splitlines()] == [
+        "provider_key_id", "key_1", "key_2", "",
+    ]  # fmt: skip
+
+
+def test_a_key_is_told_by_where_it_lies(
+    bailiwick: Run, ledger: Callable[..., Path], tmp_path: Path
+) -> None:
+    """All versions of it, or one; what has an id of its own keeps that."""
+    place = "secret/llm/acme#k"
+    ledger(keyed("a", f"{place}@1"), keyed("b", f"{place}@2"), keyed("c", "x#k@1", "key_3"))
+    used = [samples.used(api_key_id=f"key_{number}") for number in (1, 2, 3)]
+    (tmp_path / "used.json").write_text(samples.page(*used))
+    asked = ("ledger", "reconcile", "--provider", "openai", "used.json", "-o", "json")
+
+    def told(*keys: str) -> dict[str, str]:
+        ran = bailiwick(*asked, *(part for key in keys for part in ("--key", key)))
+        return {one["key"]: one["drift_percent"] for one in json.loads(ran.out)["models"]}
+
+    assert told(f"key_1={place}@1", f"key_2={place}@2") == {
+        f"{place}@1": "0.00", f"{place}@2": "0.00", "key_3": "0.00",
+    }  # fmt: skip
+    assert told(f"key_1={place}", f"key_2={place}") == {place: "0.00", "key_3": "0.00"}
+    assert told(f"key_1={place}@1") == {
+        f"{place}@1": "0.00", f"{place}@2": "100.00", "key_2": "100.00", "key_3": "0.00",
+    }  # fmt: skip
+
+
+def test_keys_that_are_known_in_part_are_not_told_apart(
+    bailiwick: Run, ledger: Callable[..., Path]
+) -> None:
+    """In the month in which ids came into Vault the sums still agree, and it is said."""
+    ledger(keyed("a", "secret/llm/acme#k@1"), keyed("b", "secret/llm/acme#k@2", "key_1"))
+    asked = ("ledger", "reconcile", "--provider", "openai", "openai-usage.json", "-o", "json")
+    ran = bailiwick(*asked, "--threshold", "100%")
+
+    assert [one["key"] for one in json.loads(ran.out)["models"]] == [""]
+    assert "some rows have no key id: keys are not told apart" in ran.err
+
+
+def test_an_unknown_row_is_settled_by_its_own_key(
+    bailiwick: Run, ledger: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What was billed behind another key does not pay for it."""
+    lost = unknown("u", 2 * 10**9)
+    named = replace(lost.intent, provider_key="secret/k#k@2", provider_key_id="key_2")
+    ledger(keyed("a", "secret/k#k@1", "key_1"), replace(lost, intent=named))
+    costs = [samples.charged(0.005, api_key_id="key_1"), samples.charged(0.001, api_key_id="key_2")]
+    (tmp_path / "costs.json").write_text(samples.page(*costs))
+    asked = ("ledger", "reconcile", "--provider", "openai", "costs.json", "-o", "json", "--settle")
+    ran = bailiwick(*asked)
+
+    assert ran.code == 0
+    found = {one["key"]: (one["cost"], one["unknown"]) for one in json.loads(ran.out)["models"]}
+    assert found == {"key_1": ("0.005", 0), "key_2": ("0.001", 0)}
+
+
 def test_a_table_has_the_period_below_the_days(bailiwick: Run, ledger: Callable[..., Path]) -> None:
     """One line for each day, one for all of them."""
     ledger(called("a"))
@@ -170,6 +254,7 @@ def test_a_table_has_the_period_below_the_days(bailiwick: Run, ledger: Callable[
         (("--provider", "openai", "openai-usage.json", "--threshold", "much"), 1, "percentage"),
         (("--provider", "openai", "openai-usage.json", "--of", "nobody"), 1, "found: openai-eu"),
         (("--provider", "openai", "openai-usage.json", "--key", "k"), 1, "KEY-ID=PROVIDER"),
+        (("--provider", "openai", "openai-usage.json", "--key", "k=a#b@1"), 1, "found: none"),
         (("--provider", "openai", "openai-costs.csv", "--exchange-rate", "0"), 1, "is no rate"),
     ],
 )

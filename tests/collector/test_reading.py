@@ -66,11 +66,21 @@ def test_every_question_has_its_answer(postgres: PostgresServer, reader: str) ->
 def test_a_reader_that_names_another_tenant_finds_nothing_of_it(
     postgres: PostgresServer, reader: str
 ) -> None:
-    """Its tenant is what the database says, not what the option says."""
+    """Nor its own rows under a wrong name: its tenant is what the database says."""
     question = ("export", "--format", "json", "--database", reader, "--tenant", "hidden")
     answer = ledger(*question, passfile=postgres.passfile())
 
-    assert {one["tenant"] for one in json.loads(answer.stdout)} == {"reads"}
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "this login is the reader of tenant reads, not of hidden" in answer.stderr
+
+
+def test_a_namespace_is_asked_for_by_name(postgres: PostgresServer, reader: str) -> None:
+    """One that has no row has no answer."""
+    at = ("--database", reader, "--tenant", "reads", "--format", "json", "--namespace")
+    for namespace, count in (("reads-prod", 3), ("reads-test", 0)):
+        answer = ledger("export", *at, namespace, passfile=postgres.passfile())
+        assert len(json.loads(answer.stdout)) == count
+    assert ledger("show", "a", *at, "reads-test", passfile=postgres.passfile()).returncode == 1
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,16 @@ def used(model: str | None = "gpt-5-mini-2025-08-07", **changes: Any) -> dict[st
     }
 
 
-def charged(value: Any, line_item: str | None = "gpt-5-mini-2025-08-07, input") -> dict[str, Any]:
+def charged(
+    value: Any, line_item: str | None = "gpt-5-mini-2025-08-07, input", **changes: Any
+) -> dict[str, Any]:
     """One result of OpenAI's costs."""
     return {
         "object": "organization.costs.result",
         "amount": {"value": value, "currency": "usd"},
         "line_item": line_item,
         "project_id": "proj_1",
+        **changes,
     }
 
 

@@ -24,7 +24,7 @@ from bailiwick_sidecar.ledger.adjusting import Adjustment, record
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError, QueryError
 from bailiwick_sidecar.ledger.filters import EVERYTHING, Filters
 from bailiwick_sidecar.ledger.queries import export, show, top
-from bailiwick_sidecar.ledger.rerating import Rerating, rerate_file
+from bailiwick_sidecar.ledger.rerating import Rerating, rerate_ledger
 from bailiwick_sidecar.ledger.retention import forget
 from bailiwick_sidecar.ledger.rows import Owner
 from bailiwick_sidecar.ledger.store import SqliteLedger
@@ -67,7 +67,7 @@ def rerated(path: Path, new: TenantConfig | None = None, **filters: int) -> Rera
     """What a run found, written."""
     found = Rerating()
     chosen = Filters(**filters) if filters else EVERYTHING
-    record(path, rerate_file(path, new or config(), filters=chosen, made_at=7, into=found))
+    record(path, rerate_ledger(path, new or config(), filters=chosen, made_at=7, into=found))
     return found
 
 
@@ -177,7 +177,9 @@ def test_two_runs_at_once_write_once(tmp_path: Path) -> None:
     """The second finds the revision taken, writes nothing at all and says what to do."""
     path = ledger_of(tmp_path / "l.db", rated(Usage(input=10), "a"), rated(Usage(input=10), "b"))
     found = Rerating()
-    both: list[Adjustment] = rerate_file(path, config(), filters=EVERYTHING, made_at=1, into=found)
+    both: list[Adjustment] = rerate_ledger(
+        path, config(), filters=EVERYTHING, made_at=1, into=found
+    )
     record(path, both[1:])
 
     with pytest.raises(LedgerUnavailableError, match="Run the command again"):

@@ -12,10 +12,11 @@ from bailiwick_sidecar.ledger.adjusting import Standing
 from bailiwick_sidecar.ledger.drift import Cell, Drift, Names, Told, by_model, compared
 from bailiwick_sidecar.ledger.settling import settled
 from bailiwick_sidecar.ledger.sums import Sums
+from bailiwick_sidecar.ledger.telling_apart import Keys
 
 ONE = Fraction(1)
 CELL = Cell("2025-11-21", "gpt-5-mini", "")
-NONE = Names({}, {}, frozenset({"gpt-5-mini"}))
+NONE = Names({}, Keys(), frozenset({"gpt-5-mini"}))
 
 
 def unknown(name: str, cost: int, taken: int = 100, given_: int = 50) -> Standing:
@@ -106,7 +107,7 @@ def test_models_are_found_by_other_spellings(name: str) -> None:
 def test_other_models_and_other_keys_stand_for_themselves() -> None:
     """What the ledger does not have is drift, not lost; a mapping says what it is."""
     line = Billed("2025-11-21", "o9", "key_9", input=5, output=0)
-    keyed = replace(NONE, keys={"key_1": "openai-eu"})
+    keyed = replace(NONE, keys=Keys({"key_1": "openai-eu"}, apart=True))
     assert [one.cell.model for one in told(line)] == ["gpt-5-mini", "o9"]
     assert [one.percent() for one in told(line)] == [100, 100]
     assert ("o9", "key_9") in [(one.cell.model, one.cell.key) for one in told(line, keyed)]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bailiwick_cli.asking import asked
 from bailiwick_cli.datadir import DEFAULT_DATA_DIR
 from bailiwick_cli.options import (
     AsWritten,
@@ -69,19 +70,19 @@ def report(
 ) -> None:
     """Who is charged what: exact sums of a period, with totals and shares."""
     from bailiwick_cli.charging.report import show_report
-    from bailiwick_cli.ledger import Question
 
-    question = Question(
+    question = asked(
         data_dir=data_dir,
-        output=output.value,
-        namespaces=tuple(namespace or ()),
+        output=output,
+        namespace=namespace,
         since=since,
         until=until,
         time_zone=time_zone,
+        as_written=as_written,
         database=database,
         tenant=tenant,
     )
-    show_report(question, by=by, adjusted=not as_written)
+    show_report(question, by=by)
 
 
 def rerate(
@@ -95,19 +96,22 @@ def rerate(
     ] = False,
     time_zone: Zone = None,
     output: Output = TableFormat.TABLE,
+    database: Database = None,
+    tenant: RowsOf = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Rate a period again with corrected prices; what differs is written beside the rows."""
     from bailiwick_cli.charging.rerate import show_rerating
-    from bailiwick_cli.ledger import Question
 
-    question = Question(
+    question = asked(
         data_dir=data_dir,
-        output=output.value,
-        namespaces=tuple(namespace or ()),
+        output=output,
+        namespace=namespace,
         since=since,
         until=until,
         time_zone=time_zone,
+        database=database,
+        tenant=tenant,
     )
     show_rerating(question, files=file, dry_run=dry_run)
 
@@ -127,7 +131,11 @@ def reconcile(
     ] = None,
     key: Annotated[
         list[str] | None,
-        typer.Option("--key", help="KEY-ID=PROVIDER: whose key it is in the ledger; repeatable."),
+        typer.Option(
+            "--key",
+            help="KEY-ID=KEY: which key of the ledger it is in the files (provider_key,"
+            " provider_key_id, or a provider with one key); repeatable.",
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -141,13 +149,16 @@ def reconcile(
     ] = False,
     namespace: Namespaces = None,
     output: Output = TableFormat.TABLE,
+    database: Database = None,
+    tenant: RowsOf = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Compare the ledger with what a provider charges: drift by day, model and key."""
     from bailiwick_cli.charging.reconcile import Claim, show_reconciliation
-    from bailiwick_cli.ledger import Question
 
-    question = Question(data_dir=data_dir, output=output.value, namespaces=tuple(namespace or ()))
+    question = asked(
+        data_dir=data_dir, output=output, namespace=namespace, database=database, tenant=tenant
+    )
     claim = Claim(
         provider=provider.value,
         files=tuple(files),

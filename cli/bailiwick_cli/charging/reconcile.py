@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from bailiwick_cli.charging.writing import write_csv, write_json, write_table
 from bailiwick_cli.console import note, warn
-from bailiwick_cli.datadir import existing
 from bailiwick_cli.ledger import Question, QuestionError
 from bailiwick_cli.problems import counted
 from bailiwick_contract.money import decimal_string
@@ -19,13 +19,15 @@ from bailiwick_sidecar.invoices.formats import read_files
 from bailiwick_sidecar.ledger.adjusting import Adjustment, Standing, record
 from bailiwick_sidecar.ledger.drift import Cell, Drift, Names, by_model, compared
 from bailiwick_sidecar.ledger.filters import Filters
+from bailiwick_sidecar.ledger.reading import Source
 from bailiwick_sidecar.ledger.reconciling import (
+    Own,
     own_figures,
     period_of,
-    short,
     unknown_rows,
 )
 from bailiwick_sidecar.ledger.settling import settled
+from bailiwick_sidecar.ledger.telling_apart import short
 
 OVER: Final = 3
 """Exit code where a model's drift is over the threshold."""
@@ -61,8 +63,8 @@ def show_reconciliation(question: Question, claim: Claim) -> int:
     """
     threshold = _percent(claim.threshold)
     rate = _rate(claim.exchange_rate)
-    keys = _pairs(claim.keys, "--key", "KEY-ID=PROVIDER")
-    keys = {key: short(provider) for key, provider in keys.items()}
+    told = _pairs(claim.keys, "--key", "KEY-ID=KEY, or KEY-ID=PROVIDER")
+    told = {key: short(name) for key, name in told.items()}
     models = _pairs(claim.models, "--model", "NAME=MODEL")
     export, mark = read_files(claim.provider, claim.files)
     if export.more:
@@ -70,22 +72,31 @@ def show_reconciliation(question: Question, claim: Claim) -> int:
         if claim.settle:
             raise QuestionError(f"{text}; nothing was settled")
         warn(text)
-    period = period_of(export.lines)
-    providers = (*claim.of, *keys.values())
-    paths = question.ledgers(existing(question.data_dir))
-    own = own_figures(paths, period, providers=providers, keyed=bool(keys))
-    names = Names(models, keys, frozenset(cell.model for cell in own.cells))
+    period = question.narrowed(period_of(export.lines))
+    ledgers = question.sources()
+    figures = partial(
+        own_figures,
+        ledgers,
+        period,
+        providers=claim.of,
+        told=told,
+        file_keys={line.key for line in export.lines},
+    )
+    own = figures()
+    if own.together:
+        note(f"{own.together}; --key says which is which")
+    names = Names(models, own.keys, frozenset(cell.model for cell in own.cells))
     theirs = {line.currency for line in export.lines if line.cost is not None}
     currency = own.currency or next(iter(theirs), "")
     drifts = compared(export.lines, own.cells, names, currency=currency, rate=rate)
     if rate is None and theirs - {currency}:
         _say_other_currency(theirs, currency, drifts)
-    found = _unknown(paths, period, providers, keyed=bool(keys))
+    found = _unknown(ledgers, period, own)
     plan = _settled(drifts, found, threshold=threshold, mark=mark)
     if claim.settle:
-        for path, made in plan.items():
-            record(path, made)
-        own = own_figures(paths, period, providers=providers, keyed=bool(keys))
+        for ledger, made in plan.items():
+            record(ledger, made)
+        own = figures()
         drifts = compared(export.lines, own.cells, names, currency=currency, rate=rate)
         note(f"{counted(sum(map(len, plan.values())), 'unknown row')} settled; no row was changed")
     wholes = by_model(drifts)
@@ -106,25 +117,25 @@ def _say_other_currency(theirs: set[str], ours: str, drifts: Sequence[Drift]) ->
 
 
 def _unknown(
-    paths: Sequence[Path], period: Filters, providers: Sequence[str], *, keyed: bool
-) -> dict[Cell, list[tuple[Path, Standing]]]:
-    found: dict[Cell, list[tuple[Path, Standing]]] = {}
-    for path in paths:
-        for cell, standing in unknown_rows(path, period, providers=providers, keyed=keyed):
-            found.setdefault(cell, []).append((path, standing))
+    ledgers: Sequence[Source], period: Filters, own: Own
+) -> dict[Cell, list[tuple[Source, Standing]]]:
+    found: dict[Cell, list[tuple[Source, Standing]]] = {}
+    for ledger in ledgers:
+        for cell, standing in unknown_rows(ledger, period, own):
+            found.setdefault(cell, []).append((ledger, standing))
     return found
 
 
 def _settled(
     drifts: Sequence[Drift],
-    found: Mapping[Cell, list[tuple[Path, Standing]]],
+    found: Mapping[Cell, list[tuple[Source, Standing]]],
     *,
     threshold: Fraction,
     mark: str,
-) -> dict[Path, list[Adjustment]]:
+) -> dict[Source, list[Adjustment]]:
     made_at = int(time.time() * 1000)
     today = datetime.now(UTC).date().isoformat()
-    plan: dict[Path, list[Adjustment]] = {}
+    plan: dict[Source, list[Adjustment]] = {}
     for drift in drifts:
         if drift.cell.day >= today:
             continue  # what is not billed yet may be billed tonight
@@ -136,13 +147,13 @@ def _settled(
             made_at=made_at,
             note=mark,
         )
-        for (path, _), adjustment in zip(rows, adjustments, strict=False):
-            plan.setdefault(path, []).append(adjustment)
+        for (ledger, _), adjustment in zip(rows, adjustments, strict=False):
+            plan.setdefault(ledger, []).append(adjustment)
     return plan
 
 
 def _settling(
-    found: Mapping[Cell, list[tuple[Path, Standing]]], plan: Mapping[Path, list[Adjustment]]
+    found: Mapping[Cell, list[tuple[Source, Standing]]], plan: Mapping[Source, list[Adjustment]]
 ) -> dict[Cell, int]:
     """How many rows of each cell are settled, or would be."""
     planned = {id(one.before) for made in plan.values() for one in made}

@@ -19,12 +19,12 @@ TABLE = (
 )  # fmt: skip
 
 
-def show_report(question: Question, *, by: str, adjusted: bool) -> None:
+def show_report(question: Question, *, by: str) -> None:
     """The report is on stdout, in the form that was asked for."""
     zone = question.days()
     filters = question.filters(zone, now=time.time())
     keys = [_column(key.strip()) for key in by.split(",")]
-    found = report(question.sources(), Grouping(keys, filters, zone, adjusted))
+    found = report(question.sources(), Grouping(keys, filters, zone, question.adjusted))
     lines = [_record(line) for line in found.lines]
     if question.output == "csv":
         write_csv((*keys, *FIGURES), lines)
@@ -34,7 +34,7 @@ def show_report(question: Question, *, by: str, adjusted: bool) -> None:
                 "by": keys,
                 "from": None if filters.since is None else time_text(filters.since),
                 "to": None if filters.until is None else time_text(filters.until),
-                "adjusted": adjusted,
+                "adjusted": question.adjusted,
                 "lines": lines,
                 "totals": [_record(line) for line in found.totals],
             }

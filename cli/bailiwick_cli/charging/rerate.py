@@ -2,21 +2,22 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bailiwick_cli.charging.writing import write_csv, write_json, write_table
 from bailiwick_cli.console import note, warn
-from bailiwick_cli.datadir import DataDir, existing
 from bailiwick_cli.ledger import Question, QuestionError
 from bailiwick_cli.problems import counted
 from bailiwick_cli.resources import check
 from bailiwick_contract.money import decimal_string
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_sidecar.ledger.adjusting import Adjustment, record
-from bailiwick_sidecar.ledger.queries import FILE_NAME
-from bailiwick_sidecar.ledger.rerating import Rerating, Tally, rerate_file
+from bailiwick_sidecar.ledger.filters import Filters
+from bailiwick_sidecar.ledger.queries import namespaces
+from bailiwick_sidecar.ledger.reading import Source
+from bailiwick_sidecar.ledger.rerating import Rerating, Tally, rerate_ledger
 
 COLUMNS = (
     "provider", "model", "rows", "changed", "before", "after", "change", "currency",
@@ -25,11 +26,12 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """One namespace's ledger and what is to be added to it."""
+class Priced:
+    """Rows of one namespace, the ledger that has them, and the prices of its files."""
 
-    path: Path
-    adjustments: list[Adjustment]
+    ledger: Source
+    filters: Filters
+    config: TenantConfig
 
 
 def show_rerating(question: Question, *, files: Sequence[Path], dry_run: bool) -> None:
@@ -38,30 +40,29 @@ def show_rerating(question: Question, *, files: Sequence[Path], dry_run: bool) -
     Raises:
         QuestionError: the files can't be read as prices of these namespaces.
     """
-    data = existing(question.data_dir)
-    filters = question.filters(question.zone(data), now=time.time())
-    configs = _configs(question, data, files)
+    filters = question.filters(question.days(), now=time.time())
+    priced = _priced(question, filters, files)
     made_at = int(time.time() * 1000)
     whole = Rerating()
-    planned = [
-        Planned(path, rerate_file(path, config, filters=filters, made_at=made_at, into=whole))
-        for path, config in configs
-    ]
-    currencies = {config.currency for _, config in configs}
+    planned: dict[Source, list[Adjustment]] = {}
+    for one in priced:
+        found = rerate_ledger(
+            one.ledger, one.config, filters=one.filters, made_at=made_at, into=whole
+        )
+        planned.setdefault(one.ledger, []).extend(found)
+    currencies = {one.config.currency for one in priced}
     if len(currencies) > 1:
         raise QuestionError(
             f"these namespaces count in {', '.join(sorted(currencies))}: choose those of one "
             "currency with --namespace"
         )
     if not dry_run:
-        for one in planned:
-            record(one.path, one.adjustments)
+        for ledger, adjustments in planned.items():
+            record(ledger, adjustments)
     _show(question, whole, currency=next(iter(currencies), ""), dry_run=dry_run)
 
 
-def _configs(
-    question: Question, data: DataDir, files: Sequence[Path]
-) -> list[tuple[Path, TenantConfig]]:
+def _priced(question: Question, filters: Filters, files: Sequence[Path]) -> list[Priced]:
     checked = check(files)
     if checked.violations:
         raise QuestionError(
@@ -69,14 +70,36 @@ def _configs(
             "on them, and correct what it shows; nothing was written"
         )
     found = []
-    for path in question.ledgers(data):
-        namespace = path.parent.name
+    for ledger, namespace in _ledgers(question, filters):
         if namespace not in checked.configs:
             raise QuestionError(
                 f"namespace {namespace!r} has a ledger and is not in the files: give its files "
                 "with -f, or choose namespaces with --namespace"
             )
-        found.append((data.state(namespace) / FILE_NAME, checked.configs[namespace]))
+        config = checked.configs[namespace]
+        if question.tenant is not None and config.tenant != question.tenant:
+            raise QuestionError(
+                f"the files make namespace {namespace!r} tenant {config.tenant!r}'s, --tenant says "
+                f"{question.tenant!r}: give the files that it was served with"
+            )
+        found.append(Priced(ledger, replace(filters, namespaces=(namespace,)), config))
+    return found
+
+
+def _ledgers(question: Question, filters: Filters) -> list[tuple[Source, str]]:
+    """Each namespace that is asked for and has rows, with the ledger that has them."""
+    found: list[tuple[Source, str]] = []
+    for ledger in question.sources():
+        if isinstance(ledger, Path):
+            found.append((ledger, ledger.parent.name))
+            continue
+        there = namespaces((ledger,), filters)
+        if lacking := sorted(set(question.namespaces) - set(there)):
+            raise QuestionError(
+                f"namespace {lacking[0]!r} has no row in this period: correct --namespace, --from "
+                "or --to"
+            )
+        found += [(ledger, namespace) for namespace in there]
     return found
 
 

@@ -1,7 +1,8 @@
 """Adjustments: what is found out about a row later is written beside it, never over it."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bailiwick_contract.money import decimal_string
 from bailiwick_sidecar.ledger.errors import LedgerUnavailableError
+from bailiwick_sidecar.ledger.reading import Source
 from bailiwick_sidecar.ledger.schema import (
     MICRO,
     SCHEMA_VERSION,
@@ -78,15 +80,29 @@ def add(connection: Connection, made: Iterable[Adjustment]) -> None:
         connection.execute(adjustments.insert(), rows)
 
 
-def record(path: Path, made: Sequence[Adjustment]) -> None:
-    """Write them into a ledger file, all or none.
+def record(ledger: Source, made: Sequence[Adjustment]) -> None:
+    """Write them into a ledger, all or none.
 
     Raises:
-        LedgerUnavailableError: the file is locked or unwritable, or another run adjusted one of
-            the rows meanwhile; nothing was written.
+        LedgerUnavailableError: it is locked or unwritable, this login may not adjust it, or
+            another run adjusted one of the rows meanwhile; nothing was written.
     """
     if not made:
         return
+    try:
+        with _appending(ledger) if isinstance(ledger, Path) else ledger.appending() as connection:
+            add(connection, made)
+    except IntegrityError as error:
+        name = f"ledger {ledger}" if isinstance(ledger, Path) else "the database"
+        raise LedgerUnavailableError(
+            f"{name}: another run adjusted the same rows meanwhile; nothing was written. "
+            "Run the command again: it begins with how they stand now"
+        ) from error
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[Connection]:
+    """A transaction on a ledger file of this release."""
     engine = create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(
@@ -106,12 +122,9 @@ def record(path: Path, made: Sequence[Adjustment]) -> None:
             add_columns(connection)
             for trigger in SQLITE_TRIGGERS:
                 connection.exec_driver_sql(trigger)
-            add(connection, made)
-    except IntegrityError as error:
-        raise LedgerUnavailableError(
-            f"ledger {path}: another run adjusted the same rows meanwhile; nothing was written. "
-            "Run the command again: it begins with how they stand now"
-        ) from error
+            yield connection
+    except IntegrityError:
+        raise
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise LedgerUnavailableError(
             f"ledger {path} takes no adjustments ({getattr(error, 'orig', None) or error}); "

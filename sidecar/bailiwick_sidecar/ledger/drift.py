@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from bailiwick_sidecar.invoices.model import Billed, InvoiceError
 from bailiwick_sidecar.ledger.sums import Sums
+from bailiwick_sidecar.ledger.telling_apart import Keys
 
 _DATED: Final = re.compile(r"[-@](20[0-9]{2}-?[0-9]{2}-?[0-9]{2}|latest)$")
 
@@ -59,8 +60,7 @@ class Names:
 
     models: Mapping[str, str]
     """As told with --model: name in the file → model in the ledger."""
-    keys: Mapping[str, str]
-    """As told with --key: key id in the file → provider in the ledger; empty: not told apart."""
+    keys: Keys
     known: frozenset[str]
     """Models in the ledger."""
 
@@ -105,8 +105,7 @@ def compared(
     factor = Fraction(1) if theirs <= {currency} else rate
     drifts = {cell: Drift(cell, sums) for cell, sums in ledger.items()}
     for line in lines:
-        key = names.keys.get(line.key, line.key) if names.keys else ""
-        cell = Cell(line.day, names.model(line.model), key)
+        cell = Cell(line.day, names.model(line.model), names.keys.of_line(line.key))
         _add(drifts.setdefault(cell, Drift(cell)).told, line, factor)
     _fill(drifts.values())
     return [drifts[cell] for cell in sorted(drifts)]

@@ -15,15 +15,19 @@ from bailiwick_sidecar.ledger.errors import LedgerUnreadableError
 from bailiwick_sidecar.ledger.schema import SCHEMA_VERSION, SQLITE_LATER, adjustments, attempts
 
 
-class Readable(Protocol):
-    """A database that is read like a file."""
+class LedgerDatabase(Protocol):
+    """A database that questions are put to as to a file."""
 
     def opened(self) -> AbstractContextManager[Connection]:
         """A connection that can only read; raises LedgerUnreadableError."""
         ...
 
+    def appending(self) -> AbstractContextManager[Connection]:
+        """A transaction that adjustments may be added in; raises LedgerUnavailableError."""
+        ...
 
-Source = Path | Readable
+
+Source = Path | LedgerDatabase
 """What questions are put to."""
 
 

@@ -7,7 +7,6 @@ none, so that a second run finds nothing to do.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping
@@ -20,7 +19,7 @@ from bailiwick_sidecar.ledger.adjusted import with_revisions
 from bailiwick_sidecar.ledger.adjusting import RERATED, Adjustment, Standing
 from bailiwick_sidecar.ledger.errors import QueryError
 from bailiwick_sidecar.ledger.filters import Filters
-from bailiwick_sidecar.ledger.reading import opened
+from bailiwick_sidecar.ledger.reading import Source, opened
 
 OK: Final = range(200, 300)
 IMAGES: Final = "image_generation"
@@ -69,16 +68,16 @@ def version(price: Price) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-def rerate_file(
-    path: Path, config: TenantConfig, *, filters: Filters, made_at: int, into: Rerating
+def rerate_ledger(
+    ledger: Source, config: TenantConfig, *, filters: Filters, made_at: int, into: Rerating
 ) -> list[Adjustment]:
-    """What has to be adjusted in this ledger file, also counted in `into`.
+    """What has to be adjusted in this ledger, also counted in `into`.
 
     Raises:
         LedgerUnreadableError: it can't be read.
         QueryError: its rows are in another currency, or another tenant's.
     """
-    with opened(path) as connection:
+    with opened(ledger) as connection:
         found = list(rerate(connection, config, filters=filters, made_at=made_at, into=into))
     into.adjustments.extend(found)
     return found
@@ -92,7 +91,7 @@ def rerate(
     made_at: int,
     into: Rerating,
 ) -> Iterator[Adjustment]:
-    """As `rerate_file`, for any database."""
+    """As `rerate_ledger`, over a connection."""
     prices = price_lists(config)
     query, _ = with_revisions()
     # For this question alone: a connection that keeps it can't insert on PostgreSQL.
