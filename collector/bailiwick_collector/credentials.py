@@ -1,6 +1,7 @@
 """As whom the collector logs in to PostgreSQL: read from Vault or files, kept in memory alone."""
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bailiwick_collector.errors import CredentialsError
-from bailiwick_collector.settings import Credentials, VaultPlace
+from bailiwick_collector.settings import Credentials, Engine, VaultPlace
 from bailiwick_sidecar.secrets import KeyRef, Secret
 from bailiwick_sidecar.vault.outcomes import Found
 from bailiwick_sidecar.vault.reader import Login, Reader
@@ -33,6 +34,10 @@ class CredentialSource(Protocol):
         """The login for a new connection; raises CredentialsError where there is none."""
         ...
 
+    def superseded(self, name: str) -> bool:
+        """True where connections of this login should be left, since there is another."""
+        ...
+
     def refused(self) -> None:
         """The database did not take it: look anew next time."""
         ...
@@ -47,6 +52,10 @@ class FolderCredentials:
     def user(self) -> User:
         """See CredentialSource."""
         return User(self._read("username"), Secret(self._read("password")))
+
+    def superseded(self, name: str) -> bool:  # noqa: ARG002 -- the protocol's
+        """See CredentialSource: what was taken is good."""
+        return False
 
     def refused(self) -> None:
         """See CredentialSource: the files are read each time."""
@@ -76,9 +85,14 @@ class VaultCredentials:
         self._clock = clock
         self._user: User | None = None
         self._read_at = 0.0
+        self._asking = threading.Lock()
 
     def user(self) -> User:
         """See CredentialSource; while Vault is away the last login is used on."""
+        with self._asking:
+            return self._newest()
+
+    def _newest(self) -> User:
         now = self._clock()
         if self._user is not None and now - self._read_at < KEPT_S:
             return self._user
@@ -95,6 +109,10 @@ class VaultCredentials:
             what = "" if isinstance(wrong, Found) else wrong.what
             raise CredentialsError(f"Vault gives no login of the database: {what}")
         return self._user
+
+    def superseded(self, name: str) -> bool:
+        """See CredentialSource: as Vault said when a connection was last made."""
+        return self._user is not None and self._user.name != name
 
     def refused(self) -> None:
         """See CredentialSource."""
@@ -116,5 +134,9 @@ def credentials_of(said: Credentials) -> CredentialSource:
         ca_file=Path(place.ca_file) if place.ca_file else None,
     )
     client = VaultClient(settings, clock=time.monotonic)
+    if place.engine is Engine.DATABASE:
+        from bailiwick_collector.leases import LeasedCredentials  # noqa: PLC0415 - as above
+
+        return LeasedCredentials(place, client)
     reader = Reader(client, clock=time.monotonic, random=random.random)
     return VaultCredentials(place, reader=reader)

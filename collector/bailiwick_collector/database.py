@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bailiwick_collector.credentials import CredentialSource
 from bailiwick_collector.errors import CredentialsError, DatabaseAwayError
@@ -35,6 +36,7 @@ class Postgres:
             pool_timeout=10,
             pool_recycle=900,
         )
+        event.listen(self._engine, "checkout", self._check_user)
 
     @contextmanager
     def transaction(self, *, tenant: str = "") -> Iterator[Connection]:
@@ -69,6 +71,13 @@ class Postgres:
         """Give the connections back."""
         self._engine.dispose()
 
+    def _check_user(
+        self, connection: "psycopg.Connection[Any]", _: ConnectionPoolEntry, __: object
+    ) -> None:
+        """Leaves a login that was replaced, which ends before long: the pool connects anew."""
+        if self._credentials.superseded(connection.info.user):
+            raise DisconnectionError
+
     def _connect(self) -> psycopg.Connection[Any]:
         said = self._said
         user = self._credentials.user()
@@ -90,8 +99,10 @@ class Postgres:
                 " -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000",
                 **more,
             )
-        except psycopg.Error:
-            self._credentials.refused()
+        except psycopg.Error as error:
+            # Where the server was not reached, or asked for no password, it refused nobody.
+            if error.pgconn is None or error.pgconn.used_password:
+                self._credentials.refused()
             raise
         # Rows of which an agent hears that they are kept are deleted from its journal.
         if connection.execute("SHOW synchronous_commit").fetchone() == ("off",):

@@ -1,5 +1,6 @@
 """The collector's settings: one strict YAML file, written by the chart. No secret is in it."""
 
+from enum import Enum
 from pathlib import Path
 
 import msgspec
@@ -11,13 +12,23 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A strict part of the settings file."""
 
 
+class Engine(Enum):
+    """What is mounted where the login is."""
+
+    KV = "kv"
+    """A user and password that somebody wrote there."""
+    DATABASE = "database"
+    """Logins that Vault makes, each for a while (`creds/ROLE`)."""
+
+
 class VaultPlace(Part, frozen=True, kw_only=True):
-    """Where in Vault the database's user and password are (KV), and how to log in there."""
+    """Where in Vault the database's user and password are, and how to log in there."""
 
     address: str
     role: str
     path: str
     mount: str = "secret"
+    engine: Engine = Engine.KV
     auth_mount: str = "kubernetes"
     method: str = "kubernetes"
     namespace: str = ""
