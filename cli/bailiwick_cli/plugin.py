@@ -20,6 +20,7 @@ from bailiwick_cli.options import (
     Remove,
     ReportFormat,
     ReportOutput,
+    RowsOf,
     Team,
     Tenant,
     TenantName,
@@ -31,6 +32,16 @@ from bailiwick_cli.options import (
 
 if TYPE_CHECKING:
     from bailiwick_cli.kubectl import Kubectl
+
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Say who used limits of days and months: the ledger's PostgreSQL, of one tenant. The"
+        " password is in a file that PGPASSFILE names.",
+    ),
+]
 
 app = typer.Typer(
     name="kubectl bailiwick",
@@ -58,12 +69,17 @@ def status(
 def usage(
     tenant: Annotated[str | None, typer.Argument(help="Only this tenant.")] = None,
     *,
+    database: Ledger = None,
     context: Context = None,
 ) -> None:
-    """Show the limits of tenants and their namespaces, what is used and what is left."""
+    """Show the limits of tenants and their namespaces: used, left, and by whom."""
     from bailiwick_cli.cluster.usage import show_usage
 
-    show_usage(_kubectl(context), tenant)
+    resources = show_usage(_kubectl(context), tenant)
+    if database is not None:
+        from bailiwick_cli.limit_users import show_users
+
+        show_users(resources, database=database, tenant=tenant)
 
 
 @app.command()
@@ -72,12 +88,21 @@ def quota(
     namespace: Annotated[
         str | None, typer.Option("-n", "--namespace", help="Default: the context's.")
     ] = None,
+    database: Ledger = None,
+    tenant: RowsOf = None,
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", help="Where days begin. Default: UTC.")
+    ] = None,
     context: Context = None,
 ) -> None:
-    """Show a namespace's Quotas: used, left, when whole again, what is refused now."""
+    """Show a namespace's Quotas: used, left, when whole again, by whom, what is refused now."""
     from bailiwick_cli.cluster.usage import show_quotas
 
-    show_quotas(_kubectl(context), namespace)
+    resources = show_quotas(_kubectl(context), namespace)
+    if not (database is tenant is time_zone is None):
+        from bailiwick_cli.limit_users import show_users
+
+        show_users(resources, database=database, tenant=tenant, time_zone=time_zone)
 
 
 @app.command()

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from bailiwick_sidecar.quota.forecast import spent_at
-from bailiwick_sidecar.quota.limits import CompiledLimits
+from bailiwick_sidecar.quota.forecast import FORECAST, spent_at
+from bailiwick_sidecar.quota.limits import CompiledLimit, CompiledLimits
 from bailiwick_sidecar.quota.model import LimitState
 from bailiwick_sidecar.quota.moment import Moment
+
+BUDGETS_OWN: Final = (80, 100)
+"""Percent, where a limit of a day or month names no thresholds: the Tenant's own never do."""
 
 
 class Counting(Protocol):
@@ -62,9 +65,13 @@ def _crossed(percent: dict[tuple[str, str], int], limits: CompiledLimits) -> Met
         labels=("limit", "mode", "percent"),
     )
     for (limit, mode), used in percent.items():
-        for threshold in limits.by_id[limit].thresholds:
+        for threshold in _thresholds(limits.by_id[limit]):
             gauge.add_metric((limit, mode, str(threshold)), float(used >= threshold))
     return gauge
+
+
+def _thresholds(limit: CompiledLimit) -> tuple[int, ...]:
+    return limit.thresholds or (BUDGETS_OWN if limit.kind in FORECAST else ())
 
 
 def _spent(spent: dict[tuple[str, str], int]) -> Metric:

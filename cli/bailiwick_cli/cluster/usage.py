@@ -12,8 +12,8 @@ FULL: Final = 100
 """Percent."""
 
 
-def show_usage(kubectl: Kubectl, tenant: str | None) -> None:
-    """Print the Tenants' own limits, and the Quotas of their namespaces.
+def show_usage(kubectl: Kubectl, tenant: str | None) -> Sequence[Body]:
+    """Print the Tenants' own limits, and the Quotas of their namespaces; all of them.
 
     Raises:
         CommandError: there is no such tenant.
@@ -26,12 +26,15 @@ def show_usage(kubectl: Kubectl, tenant: str | None) -> None:
         if one["metadata"]["namespace"] in held
     ]
     _show([*tenants, *quotas])
+    return [*tenants, *quotas]
 
 
-def show_quotas(kubectl: Kubectl, namespace: str | None) -> None:
-    """Print the Quotas of a namespace; of the current one where none is named."""
+def show_quotas(kubectl: Kubectl, namespace: str | None) -> Sequence[Body]:
+    """Print the Quotas of a namespace; of the current one where none is named; all of them."""
     where = ("--namespace", namespace) if namespace else ()
-    _show(kubectl.items(kinds("modelquotas"), *where))
+    quotas = kubectl.items(kinds("modelquotas"), *where)
+    _show(quotas)
+    return quotas
 
 
 def _show(resources: Sequence[Body]) -> None:
@@ -51,8 +54,8 @@ def _show(resources: Sequence[Body]) -> None:
     show_table(table)
     note(
         f"Rolled up about once a minute, last at {oldest}; of a limit for each subject it is the"
-        " fullest counter. Who used it, by team and model: the Grafana dashboard."
-        " A caller's own figures, to the moment: GET /v1/usage."
+        " fullest counter. Who used it: the ledger, with --database; by team and model also the"
+        " Grafana dashboard. A caller's own figures, to the moment: GET /v1/usage."
     )
 
 
