@@ -6,8 +6,9 @@ from bailiwick_sidecar.quota.lessee import Lessee
 from bailiwick_sidecar.quota.limits import CompiledLimits
 from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.shared import Among, counter_maker
+from bailiwick_sidecar.shared.address import StoreAddress
 from bailiwick_sidecar.shared.clock import StoreClock
-from bailiwick_sidecar.shared.connection import StoreAddress, StoreConnection
+from bailiwick_sidecar.shared.connection import StoreConnection
 from bailiwick_sidecar.shared.link import Place, RedisLink
 from bailiwick_sidecar.shared.store import SharedStore
 

@@ -96,7 +96,8 @@ def local_store(address: str | None) -> QuotaStore | None:
         return msgspec.convert({"address": address, "tls": False}, QuotaStore)
     except msgspec.ValidationError as error:
         raise CommandError(
-            f"--quota-store {address!r} is no address: write HOST:PORT, as 127.0.0.1:6379"
+            f"--quota-store {address!r} is no address: write HOST:PORT, as 127.0.0.1:6379, or"
+            " redis+sentinel://HOST:PORT,…/NAME or redis+cluster://HOST:PORT,…"
         ) from error
 
 

@@ -27,6 +27,8 @@ COMMANDS: Final = (
     "+pexpire",
 )
 """What the gateways' script and their connection use, and nothing else."""
+IN_A_CLUSTER: Final = ("+cluster|slots", "+command")
+"""And how they find the node that has the tenant's keys."""
 
 
 class NoStoreError(CommandError):
@@ -79,10 +81,13 @@ def acl(store: QuotaStore, tenant: str, uid: str) -> str:
     if store.credential.type == Credential.TYPE_VAULT:
         credential = store.credential
         where = f"into field {credential.key} of {credential.mount}/{credential.path} in Vault"
-    rights = " ".join(COMMANDS)
+    rights = " ".join((*COMMANDS, *(IN_A_CLUSTER if store.nodes else ())))
+    several = "on every node" if store.nodes else "on every server" if store.sentinels else ""
+    more = f"# Run this {several}: users are not passed on.\n" if several else ""
     return (
         f"# Tenant {tenant}: its gateways may touch keys that begin with {prefix}, and no others.\n"
         f"# Put a password of 32 random bytes in place of PASSWORD, and {where}.\n"
+        f"{more}"
         f"ACL SETUSER {user} reset on >PASSWORD ~{prefix}:* resetchannels -@all {rights}\n"
         "ACL SAVE\n"
     )

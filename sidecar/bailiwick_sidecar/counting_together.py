@@ -20,8 +20,9 @@ from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.shared import Among, counter_maker
 from bailiwick_sidecar.secrets import Absent, KeySource, Secret
 from bailiwick_sidecar.settings import Settings
+from bailiwick_sidecar.shared.address import StoreAddress
 from bailiwick_sidecar.shared.clock import StoreClock
-from bailiwick_sidecar.shared.connection import StoreAddress, StoreConnection
+from bailiwick_sidecar.shared.connection import StoreConnection
 from bailiwick_sidecar.shared.errors import QuotaStoreError
 from bailiwick_sidecar.shared.figures import figures
 from bailiwick_sidecar.shared.link import Place, RedisLink
@@ -53,7 +54,7 @@ class CountingTogether:
         self.clock: Callable[[], int] = store_clock
         self._store_clock = store_clock
         said = first.config.quota_store
-        self._connection = StoreConnection(_address(said), self._password)
+        self._connection = StoreConnection(_address(said), self._password, key=said.prefix)
         self.store = SharedStore(
             Lessee(self.engine, among),
             RedisLink(
@@ -118,4 +119,13 @@ class CountingTogether:
 
 
 def _address(said: QuotaStore) -> StoreAddress:
-    return StoreAddress(said.host, said.port, tls=said.tls, ca=said.ca_bundle, user=said.user)
+    return StoreAddress(
+        said.host,
+        said.port,
+        tls=said.tls,
+        ca=said.ca_bundle,
+        user=said.user,
+        sentinels=tuple((one.host, one.port) for one in said.sentinels),
+        primary=said.primary,
+        nodes=tuple((one.host, one.port) for one in said.nodes),
+    )

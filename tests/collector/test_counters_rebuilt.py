@@ -17,6 +17,7 @@ from accounting.samples import intent, row
 from collector.collector_process import ApiDouble, CollectorProcess
 from collector.postgres_server import PostgresServer
 from quota.building import KIND, caller, limit
+from shared_store.redis_groups import Watched
 from shared_store.redis_server import RedisServer
 from shared_store.replicas import ZONE, Replica, replicas, run, until
 from shared_store.test_one_limit_for_all import shared
@@ -33,6 +34,7 @@ from bailiwick_sidecar.quota.limits import CompiledLimit
 from bailiwick_sidecar.quota.model import Denial, Grant, QuotaUnavailableError
 from bailiwick_sidecar.quota.periods import Calendar
 from bailiwick_sidecar.quota.rebuilding import Part
+from bailiwick_sidecar.shared.address import StoreAddress
 
 MONTH = shared(limit("m", KIND.TOKENS_PER_MONTH, 1_000))
 _tenants = count()
@@ -50,7 +52,7 @@ class Town:
 
     def gateway(
         self,
-        store: RedisServer,
+        store: RedisServer | StoreAddress,
         name: str,
         limits: Sequence[CompiledLimit] = MONTH,
         *,
@@ -66,7 +68,8 @@ class Town:
                 one.engine, one.clock, lambda: config, lambda _: CollectorTotals(place, owner)
             )()
 
-        return Replica(store.port, name, limits, namespace=namespace, lost=lost, **more)
+        at = store if isinstance(store, StoreAddress) else store.port
+        return Replica(at, name, limits, namespace=namespace, lost=lost, **more)
 
     def ship(self, one: Replica, *, namespace: str = "team-a", **changes: Any) -> None:
         """Rows of all that it admitted and has not settled, at what was reserved."""
@@ -461,3 +464,37 @@ def test_another_tenants_rows_are_never_seen(
             assert await use_of(b, caller()) == {"m": 7}
 
     run(main())
+
+
+def test_a_sentinels_failover_that_loses_what_was_acknowledged(town: Town, tmp_path: Path) -> None:
+    """The replica that takes over missed what two gateways had used last; one of them is gone."""
+    watched = Watched(tmp_path)
+    a, b = (town.gateway(watched.address, name) for name in ("a", "b"))
+
+    async def main() -> None:
+        async with replicas(b):
+            a.start()
+            await a.granted(300)
+            await until(lambda: not a.store.lessee.has_news)
+            await until(lambda: bool(watched.replica.client().keys("*:c:*")))
+            await asyncio.to_thread(watched.cut)
+            await a.granted(200)
+            await b.granted(100)
+            await until(lambda: not a.store.lessee.has_news and not b.store.lessee.has_news)
+            await a.kill()
+            await asyncio.to_thread(town.ship, a)
+            watched.primary.kill()
+            await until(watched.promoted, seconds=60)
+            lost = sum(
+                int(value.split()[1])
+                for key in watched.replica.client().keys("*:c:*")
+                for field, value in watched.replica.client().hgetall(key).items()
+                if b":" in field
+            )
+            assert lost == 300  # of 600: the failover has lost half
+            await until(lambda: b.store.outage.since is None and not b.store.lessee.missing, 60)
+            await fills(b, 400)
+            assert b.connection.server
+
+    with watched.running():
+        run(main())

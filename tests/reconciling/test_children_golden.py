@@ -18,6 +18,7 @@ from bailiwick_operator.publish.hub import Version
 
 DATA = Path(__file__).parent / "children"
 CASES = sorted(DATA.glob("*.in.yaml"))
+KINDS_OF_STORE = ("", "-sentinels", "-cluster")
 
 
 def load(file: Path) -> Gateway:
@@ -113,7 +114,8 @@ def test_one_counter_is_replaced_and_shared_counters_roll() -> None:
         for case in CASES
     }
 
-    for name in ("autoscaled.in.yaml", "shared-store.in.yaml", "volumes-each.in.yaml"):
+    several = ("autoscaled", "volumes-each", *(f"shared-store{one}" for one in KINDS_OF_STORE))
+    for name in (f"{one}.in.yaml" for one in several):
         assert strategies.pop(name) == "RollingUpdate"
     assert set(strategies.values()) == {"Recreate"}
     gateway = load(DATA / "everything.in.yaml")

@@ -1,6 +1,8 @@
 """A real Redis or Valkey that tests start, stop, freeze, empty and kill."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,15 +31,25 @@ def find_server() -> str:
     )
 
 
+def _free_port() -> int:
+    """Free, and so is the port on which it would speak to a cluster's nodes, 10,000 above."""
+    for port in random.sample(range(20_000, 32_000), 200):
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 10_000))
+            return port
+    raise OSError("no free pair of ports")
+
+
 class RedisServer:
     """One server on a port of its own, with its data in a directory."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, before: tuple[str, ...] = ()) -> None:
+        """`before` comes before all options, such as a file of them that the server writes to."""
         self.directory = directory
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = _free_port()
         self._options = options
+        self._before = before
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,7 +59,9 @@ class RedisServer:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
-                *(find_server(), "--port", str(self.port), "--bind", "127.0.0.1"),
+                find_server(),
+                *self._before,
+                *("--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--dir", str(self.directory), "--save", "", "--daemonize", "no"),
                 *self._options,
             ],

@@ -25,8 +25,9 @@ from bailiwick_sidecar.quota.moment import Moment
 from bailiwick_sidecar.quota.rebuilding import Part
 from bailiwick_sidecar.quota.shared import Among, counter_maker
 from bailiwick_sidecar.secrets import Secret
+from bailiwick_sidecar.shared.address import StoreAddress
 from bailiwick_sidecar.shared.clock import StoreClock
-from bailiwick_sidecar.shared.connection import StoreAddress, StoreConnection
+from bailiwick_sidecar.shared.connection import StoreConnection
 from bailiwick_sidecar.shared.link import Place, RedisLink
 from bailiwick_sidecar.shared.rebuild import Rebuild
 from bailiwick_sidecar.shared.store import SharedStore
@@ -41,7 +42,7 @@ class Replica:
 
     def __init__(
         self,
-        port: int,
+        at: int | StoreAddress,
         name: str,
         limits: Sequence[CompiledLimit],
         *,
@@ -61,8 +62,9 @@ class Replica:
         self.engine = Engine(CompiledLimits(limits), zone, make=counter_maker(among), moment=moment)
         self.clock = StoreClock()
         self.connection = StoreConnection(
-            StoreAddress("127.0.0.1", port, user=user),
+            StoreAddress("127.0.0.1", at, user=user) if isinstance(at, int) else at,
             lambda: Secret(password) if password else None,
+            key=prefix,
         )
         self.store = SharedStore(
             Lessee(self.engine, among),

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from bailiwick_contract.v1.tenant_config_pb2 import Issuer, Provider
+from bailiwick_contract.v1.tenant_config_pb2 import Issuer, Provider, QuotaStore
 from bailiwick_operator.children.model import Gateway, Peer, Vault
 from bailiwick_operator.children.naming import (
     GATEWAY,
@@ -148,7 +148,7 @@ def _egress(gateway: Gateway) -> list[Manifest]:
         peer, port = settings.collector.peer, settings.collector.port
         rules.append({"to": [_peer(peer)], "ports": [_tcp(port)]})
     if config.HasField("quota_store"):
-        rules.append(_to_host(config.quota_store.host, config.quota_store.port))
+        rules += _to_store(config.quota_store)
     addresses = {(_single_address(provider.host), provider.port) for provider in config.providers}
     rules += [
         {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [_tcp(port)]}
@@ -168,6 +168,24 @@ def _to_vault(vault: Vault) -> list[Manifest]:
     if vault.peer is not None:
         return [{"to": [_peer(vault.peer)]}]
     return [_to_host(host, port)]
+
+
+def _to_store(store: QuotaStore) -> list[Manifest]:
+    """The way to all that is named: Sentinels with the servers beside them, nodes, or one server.
+
+    Whoever names some of a cluster's nodes, or Sentinels that are not beside their servers, has to
+    have all of them in one namespace of Services, or to name them all.
+    """
+    places = {(one.host, one.port) for one in (*store.sentinels, *store.nodes)}
+    places |= {(one.host, store.server_port) for one in store.sentinels}
+    if store.host:
+        places.add((store.host, store.port))
+    found: list[Manifest] = []
+    for host, port in sorted(places):
+        rule = _to_host(host, port)
+        if rule not in found:
+            found.append(rule)
+    return found
 
 
 def _to_host(host: str, port: int) -> Manifest:
@@ -199,9 +217,9 @@ def _hosts(providers: Iterable[Provider], issuers: Iterable[Issuer]) -> list[str
 
 
 def _namespace(host: str) -> str:
-    """The namespace of a Service's DNS name; empty for any other host."""
-    match host.rstrip(".").split("."):
-        case [_, namespace, "svc"] | [_, namespace, "svc", "cluster", "local"]:
+    """The namespace of a Service's DNS name, or of one of its pods'; empty for any other host."""
+    match host.rstrip(".").removesuffix(".cluster.local").split("."):
+        case [_, namespace, "svc"] | [_, _, namespace, "svc"]:
             return namespace
         case _:
             return ""

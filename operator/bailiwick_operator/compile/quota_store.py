@@ -9,6 +9,12 @@ from bailiwick_operator.compile.vault import expanded_path
 from bailiwick_operator.conditions import Reason
 
 MAX_PORT = 65535
+SERVER_PORT = 6379
+"""Where servers behind Sentinels listen, unless it is said."""
+
+
+class _NoPortError(Exception):
+    """A part of the address has a port that does not exist."""
 
 
 def apply_quota_store(inputs: CompileInput, config: TenantConfig, out: Report) -> None:
@@ -21,25 +27,21 @@ def apply_quota_store(inputs: CompileInput, config: TenantConfig, out: Report) -
     store = tenant.spec.quota_store or inputs.quota_store
     if store is None:
         return
-    host, _, port = store.address.rpartition(":")
-    if not 0 < int(port) <= MAX_PORT:
+    try:
+        found = _placed(store.address)
+    except _NoPortError as error:
         out.refuse(
             "spec.quotaStore.address",
             Reason.INVALID,
-            f"{store.address} has no port that exists",
+            f"{error} has no port that exists",
             cure="write host and port, such as valkey.quota.svc:6379",
         )
         return
     name = tenant.metadata.name
-    whose = tenant.metadata.uid or name
-    found = QuotaStoreConfig(
-        host=host.strip("[]"),
-        port=int(port),
-        tls=store.tls,
-        ca_bundle=store.ca_bundle,
-        prefix=f"{{{store.key_prefix}:{whose}}}",
-        credential=Credential(type=Credential.TYPE_NONE),
-    )
+    found.tls = store.tls
+    found.ca_bundle = store.ca_bundle
+    found.prefix = f"{{{store.key_prefix}:{tenant.metadata.uid or name}}}"
+    found.credential.type = Credential.TYPE_NONE
     if store.password is not None:
         vault = tenant.spec.vault or Vault()
         found.user = store.user or f"bailiwick-{name}"
@@ -58,3 +60,32 @@ def apply_quota_store(inputs: CompileInput, config: TenantConfig, out: Report) -
             )
         )
     config.quota_store.CopyFrom(found)
+
+
+def _placed(address: str) -> QuotaStoreConfig:
+    """The store at this address, whose form the schema has checked."""
+    form, _, rest = address.rpartition("://")
+    if form == "redis+cluster":
+        return QuotaStoreConfig(nodes=[_endpoint(one) for one in rest.split(",")])
+    if form == "redis+sentinel":
+        hosts, _, what = rest.partition("/")
+        primary, _, port = what.partition("?port=")
+        return QuotaStoreConfig(
+            sentinels=[_endpoint(one) for one in hosts.split(",")],
+            primary=primary,
+            server_port=_port(f"?port={port}", port) if port else SERVER_PORT,
+        )
+    one = _endpoint(address)
+    return QuotaStoreConfig(host=one.host, port=one.port)
+
+
+def _endpoint(text: str) -> QuotaStoreConfig.Endpoint:
+    host, _, port = text.rpartition(":")
+    return QuotaStoreConfig.Endpoint(host=host.strip("[]"), port=_port(text, port))
+
+
+def _port(where: str, text: str) -> int:
+    port = int(text)
+    if not 0 < port <= MAX_PORT:
+        raise _NoPortError(where)
+    return port

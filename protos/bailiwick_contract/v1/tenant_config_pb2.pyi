@@ -76,7 +76,14 @@ class TenantConfig(_message.Message):
     def __init__(self, contract_version: _Optional[int] = ..., tenant: _Optional[str] = ..., tenant_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., service_accounts: _Optional[_Iterable[_Union[ServiceAccountBinding, _Mapping]]] = ..., teams: _Optional[_Iterable[_Union[Team, _Mapping]]] = ..., caller_tags: _Optional[_Iterable[str]] = ..., model_access: _Optional[_Iterable[_Union[ModelAccess, _Mapping]]] = ..., providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., unpriced_models: _Optional[_Union[UnpricedModels, str]] = ..., on_outage: _Optional[_Union[OnOutage, _Mapping]] = ..., logging: _Optional[_Union[Logging, _Mapping]] = ..., deny_reason: _Optional[str] = ..., vault: _Optional[_Union[Vault, _Mapping]] = ..., quota_store: _Optional[_Union[QuotaStore, _Mapping]] = ...) -> None: ...
 
 class QuotaStore(_message.Message):
-    __slots__ = ("host", "port", "tls", "ca_bundle", "prefix", "user", "credential")
+    __slots__ = ("host", "port", "tls", "ca_bundle", "prefix", "user", "credential", "sentinels", "primary", "server_port", "nodes")
+    class Endpoint(_message.Message):
+        __slots__ = ("host", "port")
+        HOST_FIELD_NUMBER: _ClassVar[int]
+        PORT_FIELD_NUMBER: _ClassVar[int]
+        host: str
+        port: int
+        def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
     HOST_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     TLS_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +91,10 @@ class QuotaStore(_message.Message):
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    SENTINELS_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_FIELD_NUMBER: _ClassVar[int]
+    SERVER_PORT_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
     host: str
     port: int
     tls: bool
@@ -91,7 +102,11 @@ class QuotaStore(_message.Message):
     prefix: str
     user: str
     credential: Credential
-    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., tls: _Optional[bool] = ..., ca_bundle: _Optional[str] = ..., prefix: _Optional[str] = ..., user: _Optional[str] = ..., credential: _Optional[_Union[Credential, _Mapping]] = ...) -> None: ...
+    sentinels: _containers.RepeatedCompositeFieldContainer[QuotaStore.Endpoint]
+    primary: str
+    server_port: int
+    nodes: _containers.RepeatedCompositeFieldContainer[QuotaStore.Endpoint]
+    def __init__(self, host: _Optional[str] = ..., port: _Optional[int] = ..., tls: _Optional[bool] = ..., ca_bundle: _Optional[str] = ..., prefix: _Optional[str] = ..., user: _Optional[str] = ..., credential: _Optional[_Union[Credential, _Mapping]] = ..., sentinels: _Optional[_Iterable[_Union[QuotaStore.Endpoint, _Mapping]]] = ..., primary: _Optional[str] = ..., server_port: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[QuotaStore.Endpoint, _Mapping]]] = ...) -> None: ...
 
 class Vault(_message.Message):
     __slots__ = ("auth_mount", "role", "notice")

@@ -5,14 +5,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import redis.asyncio as redis
 from redis import exceptions
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.cluster import RedisCluster
 
 from bailiwick_sidecar.secrets import Absent, Secret
+from bailiwick_sidecar.shared.address import Client, StoreAddress
 from bailiwick_sidecar.shared.errors import (
     StoreAwayError,
     StoreConfusedError,
@@ -36,36 +35,40 @@ class Script:
 
 SYNC: Final = Script.named("sync")
 RESTORE: Final = Script.named("restore")
-TIMEOUT: Final = 1.0
-"""Seconds; less than the store keeps a share that nobody confirms."""
 AWAY: Final = ("READONLY", "LOADING", "MASTERDOWN", "MISCONF", "OOM", "CLUSTERDOWN", "NOREPLICAS")
 """How the answer of a server begins that can't count at the moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreAddress:
-    """Where the store is. `ca` is PEM; empty: the system's trust store."""
-
-    host: str
-    port: int
-    tls: bool = False
-    ca: str = ""
-    user: str = ""
+ELSEWHERE: Final = (exceptions.AskError, exceptions.TryAgainError)  # MovedError is an AskError
+"""A slot on its way from node to node, for longer than the client follows it."""
+FOREIGN: Final = (
+    exceptions.RedisError,
+    exceptions.RedisClusterException,
+    OSError,
+    TimeoutError,
+)
 
 
 class StoreConnection:
     """A connection that is made when it is needed; `server` is the run id of who answers."""
 
     def __init__(
-        self, address: StoreAddress, password: Callable[[], Secret | Absent | None]
+        self,
+        address: StoreAddress,
+        password: Callable[[], Secret | Absent | None],
+        *,
+        key: str = "",
     ) -> None:
-        """Nothing is connected yet; `password` is asked for at each new connection."""
+        """Nothing is connected yet; `password` is asked for at each new connection.
+
+        `key` is any of the tenant's: in a cluster it says which node is meant.
+        """
         self.address = address
         self.server = ""
         self.server_ms = 0
         """What the server's clock said when it was connected."""
         self._password = password
-        self._client: redis.Redis | None = None
+        self._key = key
+        self._client: Client | None = None
+        self._node = ""
         self._moved = False
 
     async def run(self, script: Script, keys: Sequence[str], words: str) -> list[Any]:
@@ -79,10 +82,12 @@ class StoreConnection:
         try:
             client = await self._connected()
             try:
-                return list(await client.evalsha(script.sha, len(keys), *keys, words))
+                said = await client.evalsha(script.sha, len(keys), *keys, words)
             except exceptions.NoScriptError:
-                return list(await client.eval(script.text, len(keys), *keys, words))
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
+                said = await client.eval(script.text, len(keys), *keys, words)
+            self._stayed(client)
+            return list(said)
+        except FOREIGN as error:
             await self.close()
             raise self._meaning(error) from None
         except BaseException:
@@ -99,8 +104,14 @@ class StoreConnection:
         client, self._client = self._client, None
         self.server = ""
         if client is not None:
-            with contextlib.suppress(exceptions.RedisError, OSError, TimeoutError):
+            with contextlib.suppress(*FOREIGN):
                 await client.aclose()
+        if isinstance(client, RedisCluster):
+            # With a node that is dead the client stops closing where that one fails.
+            known = client.nodes_manager
+            for node in [*known.nodes_cache.values(), *known.startup_nodes.values()]:
+                with contextlib.suppress(*FOREIGN):
+                    await node.disconnect()
 
     async def connect(self) -> None:
         """Connect, unless that is done; `server` is known then.
@@ -110,52 +121,65 @@ class StoreConnection:
         """
         try:
             await self._connected()
-        except (exceptions.RedisError, OSError, TimeoutError) as error:
+        except FOREIGN as error:
             await self.close()
             raise self._meaning(error) from None
 
-    async def _connected(self) -> redis.Redis:
+    async def _connected(self) -> Client:
         if self._moved:
             self._moved = False
             await self.close()
         if self._client is None:
-            self._client = self._made()
-            info = await self._client.info("server")
+            self._client = await self._made()
+            info = await self._info(self._client)
             self.server = str(info.get("run_id", ""))
             self.server_ms = int(info.get("server_time_usec", 0)) // 1_000
         return self._client
 
-    def _made(self) -> redis.Redis:
-        where = self.address
+    async def _info(self, client: Client) -> dict[str, Any]:
+        """The server that has the tenant's keys, as it says itself."""
+        if not isinstance(client, RedisCluster):
+            return dict(await client.info("server"))
+        await client.initialize()
+        self._node = self._home(client)
+        node = client.get_node(node_name=self._node)
+        return dict(await client.execute_command("INFO", "server", target_nodes=node))
+
+    def _stayed(self, client: Client) -> None:
+        """Return where the node has answered that the script was told of.
+
+        Another may know less than that one did: what it granted is not taken, and lapses.
+
+        Raises:
+            ConnectionError: the tenant's slot is elsewhere.
+        """
+        if isinstance(client, RedisCluster) and self._home(client) != self._node:
+            raise exceptions.ConnectionError("the tenant's slot has moved")
+
+    def _home(self, client: RedisCluster) -> str:
+        """The node of a cluster that has the tenant's slot, as far as the client knows."""
+        node = client.get_node_from_key(self._key)
+        return "" if node is None else str(node.name)
+
+    async def _made(self) -> Client:
         password = self._password()
         if isinstance(password, Absent):
             raise StoreRefusesError(f"the quota store's password is missing: {password.reason}")
-        trust: dict[str, Any] = {}
-        if where.tls:
-            trust = {"ssl": True, "ssl_ca_data": where.ca or None}
-        return redis.Redis(
-            host=where.host,
-            port=where.port,
-            username=where.user or None,
-            password=None if password is None else password.reveal(),
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-            single_connection_client=True,
-            protocol=2,
-            driver_info=None,  # it would say CLIENT SETINFO, which a tenant's user may not
-            **trust,
-        )
+        return await self.address.client(password)
 
     def _meaning(self, error: Exception) -> Exception:
-        where = f"{self.address.host}:{self.address.port}"
+        where = self.address
+        if isinstance(error, exceptions.RedisClusterException) and error.__cause__ is not None:
+            error = cast("Exception", error.__cause__)  # of the node that was asked last
         match error:
             case exceptions.AuthenticationError() | exceptions.NoPermissionError():
                 return StoreRefusesError(
                     f"the quota store {where} refuses user {self.address.user or 'default'!r}:"
                     " check the password, and the rights with `bailiwick store-acl`"
                 )
-            case exceptions.ResponseError() if not str(error).startswith(AWAY):
+            case exceptions.ResponseError() if not (
+                str(error).startswith(AWAY) or isinstance(error, ELSEWHERE)
+            ):
                 return StoreConfusedError(
                     f"the quota store {where} cannot run the script ({error}): Redis 6.2"
                     " and Valkey 7.2 can"
