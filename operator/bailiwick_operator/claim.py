@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bailiwick_operator.api.v1alpha1 import Tenant
-from bailiwick_operator.children.binding import build_binding
+from bailiwick_operator.children.binding import LEAVING, build_binding, build_leaving
 from bailiwick_operator.children.model import Binding
 from bailiwick_operator.children.naming import BINDING
 from bailiwick_operator.kube.kinds import TENANT_BINDING
-from bailiwick_operator.kube.model import AlreadyExistsError, Kube, Manifest
+from bailiwick_operator.kube.model import AlreadyExistsError, Kube, Manifest, NotFoundError
 from bailiwick_operator.world import BindingState
 
 log = logging.getLogger(__name__)
@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Another tenant holds the namespace, or its binding is on the way out."""
+    """Another tenant holds the namespace, or its binding is on the way out (`leaving`)."""
 
     tenant: str
+    leaving: bool = False
 
 
 class Claims:
@@ -37,7 +38,12 @@ class Claims:
         uid = tenant.metadata.uid
         if seen is not None and (seen.tenant_uid != uid or seen.terminating):
             self._standing.pop(namespace, None)
-            return Taken(seen.tenant)
+            leaving = (
+                seen.terminating
+                or bool(seen.leaving_since)
+                or seen.tenant == (tenant.metadata.name)
+            )
+            return Taken(seen.tenant, leaving=leaving)
         if seen is not None:
             standing = self._standing.get(namespace)
             if standing == (wanted, seen.uid) and not seen.leaving_since:
@@ -52,13 +58,23 @@ class Claims:
         self._standing[namespace] = (wanted, made)
         return _binding(tenant, namespace, uid=made)
 
-    async def leave(self, tenant: Tenant, binding: BindingState, *, now: datetime) -> None:
-        """Mark that the namespace leaves its tenant, since now."""
-        moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    async def leave(self, binding: BindingState, *, now: datetime) -> str:
+        """Mark that the namespace leaves its tenant; returns since when (RFC 3339).
+
+        Raises:
+            NotFoundError: it has left.
+        """
         self._standing.pop(binding.namespace, None)
-        wanted = build_binding(tenant, binding.namespace, leaving_since=moment)
+        found = await self._kube.get(TENANT_BINDING, namespace=binding.namespace, name=BINDING)
+        if found is None or found["metadata"]["uid"] != binding.uid:
+            raise NotFoundError(f"the TenantBinding of namespace {binding.namespace} is gone")
+        marked = str((found["metadata"].get("annotations") or {}).get(LEAVING, ""))
+        if marked:
+            return marked
+        moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        wanted = build_leaving(found, since=moment)
         await self._kube.apply(TENANT_BINDING, with_uid(wanted, binding.uid))
-        log.info("namespace leaves namespace=%s tenant=%s", binding.namespace, binding.tenant)
+        return moment
 
     async def release(self, binding: BindingState) -> None:
         """Delete the binding; the garbage collector takes all that it owns."""

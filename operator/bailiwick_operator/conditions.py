@@ -97,6 +97,12 @@ class Reason(StrEnum):
     QUOTA_STORE_INCOMPLETE = "QuotaStoreIncomplete"
     QUOTA_STORE_UNREACHABLE = "QuotaStoreUnreachable"
 
+    # Events of a TenantBinding whose namespace leaves its tenant.
+    LEAVING = "Leaving"
+    SETTLING = "Settling"
+    SETTLED = "Settled"
+    NOT_SETTLED = "NotSettled"
+
     # VaultGranted
     GRANTED = "Granted"
     ROLE_TAKEN = "RoleTaken"

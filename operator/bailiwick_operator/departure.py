@@ -1,20 +1,46 @@
-"""How a namespace leaves its tenant: no new call first, then what is under way, then nothing."""
+"""How a namespace leaves its tenant: no new call, then the last rows, then nothing at all.
 
+Pure: what is told to a gateway, what is left of its work, and whether it may go.
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bailiwick_contract.compat import CONTRACT_VERSION
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
-from bailiwick_operator.publish.hub import Published
-from bailiwick_operator.world import BindingState
+from bailiwick_operator.conditions import Reason
+from bailiwick_operator.publish.acks import PodAck, Verdict
+from bailiwick_operator.publish.hub import Version
+from bailiwick_operator.world import BindingState, PodState
 
 REASON = "this namespace is leaving its tenant: no call is accepted any more"
 
-SETTLE_S = 15.0
-"""Given to the gateway, after it refuses calls, to settle and ship what was under way."""
+UNHEARD_S = 120.0
+"""After this a gateway goes that does not say that it refuses calls: it may still take them."""
 
-LONGEST_S = 120.0
-"""After this the namespace goes, whether its gateway answered or not."""
+LOOK_S = 5.0
+"""Gateways speak up by themselves; this is for time that passes."""
+
+SHOWN = 3
+"""Pods that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What keeps a namespace's gateway, in words of its pods; `pods` is how many there are."""
+
+    pods: int
+    unheard: tuple[str, ...] = ()
+    """Pods that do not say that they refuse calls."""
+    unsettled: tuple[str, ...] = ()
+    """Pods that refuse calls, and have calls under way or rows that the ledger has not."""
+
+    @property
+    def words(self) -> str:
+        """What is waited for."""
+        said = (*self.unheard, *self.unsettled)
+        return "; ".join(said[:SHOWN]) + ("; …" if len(said) > SHOWN else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +50,18 @@ class Wait:
     seconds: float
 
 
-def denied(newest: Published | None, binding: BindingState) -> TenantConfig:
-    """The namespace's config with every call refused; a bare one where none is known."""
-    config = TenantConfig(
-        contract_version=CONTRACT_VERSION,
-        tenant=binding.tenant,
-        tenant_uid=binding.tenant_uid,
-        namespace=binding.namespace,
+def denied(known: TenantConfig | None, binding: BindingState) -> TenantConfig:
+    """The namespace's config with every call refused; a bare one where it is not known."""
+    if known is not None and known.tenant_uid == binding.tenant_uid:
+        return deny(known)
+    return deny(
+        TenantConfig(
+            contract_version=CONTRACT_VERSION,
+            tenant=binding.tenant,
+            tenant_uid=binding.tenant_uid,
+            namespace=binding.namespace,
+        )
     )
-    if newest is not None and newest.tenant_uid == binding.tenant_uid:
-        config = TenantConfig.FromString(newest.config)
-    return deny(config)
 
 
 def deny(config: TenantConfig) -> TenantConfig:
@@ -43,23 +70,65 @@ def deny(config: TenantConfig) -> TenantConfig:
     return config
 
 
-def may_go(
-    *, leaving_since: str, refusing_since: float | None, pods: int, now: datetime
-) -> Wait | None:
-    """None where the namespace may be released now.
+def left_of(version: Version, *, pods: Collection[PodState], acks: Mapping[str, PodAck]) -> Left:
+    """What the namespace's pods have still to do; `version` refuses every call.
 
-    `refusing_since` (POSIX seconds) is since when every pod is known to refuse calls; None:
-    not yet. A gateway without pods has nothing to settle.
+    A pod that never ran has taken no call, and one that ended can do nothing any more.
     """
-    if pods == 0:
+    unheard, unsettled = [], []
+    alive = sorted((pod for pod in pods if pod.alive), key=lambda pod: pod.name)
+    for pod in alive:
+        ack = acks.get(pod.uid)
+        if ack is None or ack.version != version or not ack.serving:
+            why = f": {ack.refused}" if ack is not None and ack.refused else ""
+            unheard.append(f"pod {pod.name} does not say that it refuses calls{why}")
+        elif (words := _unsettled(ack)) is not None:
+            unsettled.append(f"pod {pod.name} {words}")
+    return Left(pods=len(alive), unheard=tuple(unheard), unsettled=tuple(unsettled))
+
+
+def _unsettled(ack: PodAck) -> str | None:
+    left = ack.remainder
+    if left is None:
+        return "does not say whether its rows are in the ledger"
+    if left.nothing:
         return None
+    if left.in_flight:
+        return f"has {left.in_flight} calls under way"
+    trouble = next((one.message for one in ack.away if one.dependency == "ledger"), "")
+    return f"has {left.rows} rows in {left.place} that the ledger has not" + (
+        f" ({trouble})" if trouble else ""
+    )
+
+
+def may_go(
+    left: Left, *, leaving_since: str, now: datetime, longest: float, heard: bool
+) -> Wait | Verdict:
+    """How the namespace may be released now, or for how long to wait.
+
+    Args:
+        left: what its gateway has still to do.
+        leaving_since: when it began to leave (RFC 3339).
+        now: the time.
+        longest: seconds that a gateway has to settle and ship at most.
+        heard: False while agents may still be on their way back after the operator's start.
+    """
+    if not left.pods:
+        return Verdict(Reason.SETTLED, "No gateway pod runs.")
+    if not left.unheard and not left.unsettled:
+        return Verdict(
+            Reason.SETTLED,
+            f"All {left.pods} gateway pods refuse calls, and the ledger has every row of theirs.",
+        )
     try:
         began = datetime.fromisoformat(leaving_since).astimezone(UTC).timestamp()
     except ValueError:
         began = now.timestamp()
-    if now.timestamp() - began >= LONGEST_S:
-        return None
-    if refusing_since is None:
-        return Wait(2.0)
-    left = refusing_since + SETTLE_S - now.timestamp()
-    return Wait(max(left, 0.5)) if left > 0 else None
+    waited = now.timestamp() - began
+    if heard and (waited >= longest or (left.unheard and waited >= UNHEARD_S)):
+        return Verdict(
+            Reason.NOT_SETTLED,
+            f"Given up after {waited:.0f} s: {left.words}. A journal goes with its pod or volume"
+            " claim, and rows that are only there go with it.",
+        )
+    return Wait(LOOK_S)

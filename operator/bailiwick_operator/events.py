@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from bailiwick_operator.compile.findings import Ref
-from bailiwick_operator.conditions import Condition, ConditionType, Status
+from bailiwick_operator.conditions import Condition, ConditionType, Reason, Status
 from bailiwick_operator.kube.kinds import EVENT
 from bailiwick_operator.kube.model import FIELD_MANAGER, Kind, Manifest
 from bailiwick_operator.uses import Crossing
@@ -44,6 +44,32 @@ def build_threshold_event(
         reason="LimitNearlyUsed" if crossing.threshold < FULL else "LimitUsedUp",
         action="RollUp",
         note=crossing.note,
+        now=now,
+    )
+
+
+def build_notice(
+    *,
+    namespace: str,
+    name: str,
+    kind: Kind,
+    uid: str,
+    since: str,
+    reason: Reason,
+    note: str,
+    warning: bool,
+    now: datetime,
+) -> Manifest:
+    """That an object came to a stage of what began at `since`; one Event for each stage."""
+    return _event(
+        Ref(kind=kind.kind, namespace=namespace, name=name),
+        kind=kind,
+        uid=uid,
+        seed=f"{since}/{reason.value}",
+        warning=warning,
+        reason=reason.value,
+        action="Release",
+        note=note,
         now=now,
     )
 

@@ -47,13 +47,16 @@ def missing(namespace: str, *, terminating: bool, accepted: Condition) -> Outcom
     return Outcome(namespace, bound=False, accepted=accepted, verdict=verdict)
 
 
-def taken(namespace: str, *, by: str, accepted: Condition) -> Outcome:
+def taken(namespace: str, *, by: str, leaving: bool, accepted: Condition) -> Outcome:
     """What comes of a namespace that another tenant holds: here it makes the Tenant wrong."""
     refused = replace(
         accepted,
         status=Status.FALSE,
         reason=Reason.NAMESPACE_CLAIMED,
-        message=f"Namespace {namespace} belongs to tenant {by}: remove it here, or have the other"
+        message=f"Namespace {namespace} is still leaving tenant {by}, whose last rows are on their"
+        f" way to the ledger: wait; `kubectl get events -n {namespace}` says for what."
+        if leaving
+        else f"Namespace {namespace} belongs to tenant {by}: remove it here, or have the other"
         " tenant give it up.",
     )
     verdict = Verdict(Reason.NOT_ACCEPTED, refused.message)

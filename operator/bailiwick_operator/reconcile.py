@@ -21,7 +21,7 @@ from bailiwick_operator.compile.findings import Ref
 from bailiwick_operator.compile.inputs import CompileInput, CompileResult
 from bailiwick_operator.conditions import Condition, ConditionType, Reason
 from bailiwick_operator.degraded import with_dependencies
-from bailiwick_operator.departure import denied, deny, may_go
+from bailiwick_operator.departure import deny
 from bailiwick_operator.gather import Surroundings, gather
 from bailiwick_operator.granting import Granting
 from bailiwick_operator.hearing import Hearing
@@ -29,6 +29,7 @@ from bailiwick_operator.keys import Key, KeyKind, namespace_key
 from bailiwick_operator.keystates import of_namespaces, of_route
 from bailiwick_operator.kube.kinds import CONFIG_MAP
 from bailiwick_operator.kube.model import Kube, KubeError
+from bailiwick_operator.leaving import Leaving
 from bailiwick_operator.opinions import Opinions
 from bailiwick_operator.outcome import (
     Outcome,
@@ -91,8 +92,19 @@ class Reconciler:
         self._applier = Applier(kube)
         self._statuses = StatusWriter(kube, now=now)
         self._opinions = Opinions()
-        self._refusing: dict[str, float] = {}
         self._hearing = Hearing(world=world, acks=acks, now=now)
+        self._leaving = Leaving(
+            kube=kube,
+            world=world,
+            hub=hub,
+            acks=acks,
+            hearing=self._hearing,
+            claims=self._claims,
+            applier=self._applier,
+            settings=settings,
+            operator_ca=operator_ca,
+            now=now,
+        )
 
     async def __call__(self, key: str) -> float | None:
         """Handle one key; after how many seconds to look again, None: its world is gone."""
@@ -147,8 +159,7 @@ class Reconciler:
             return await self._unaccepted(tenant, namespace, result, accepted)
         binding = await self._claims.hold(tenant, namespace, seen=self._world.binding(namespace))
         if isinstance(binding, Taken):
-            return taken(namespace, by=binding.tenant, accepted=accepted)
-        self._refusing.pop(namespace, None)
+            return taken(namespace, by=binding.tenant, leaving=binding.leaving, accepted=accepted)
         version = self._hub.put(
             namespace, result.config, stored=self._world.stored(namespace, CONFIG_CURRENT)
         )
@@ -282,86 +293,60 @@ class Reconciler:
         pause = self._farewell(namespace)
         if self._world.claims.get(namespace):
             return pause
+        words = f"Namespace {namespace} is no tenant's: a Tenant's spec.namespaces has to list it."
+        await self._unclaimed(namespace, words)
+        return pause
+
+    async def _unclaimed(self, namespace: str, words: str) -> None:
+        """What a tenant team wrote there is served by nobody."""
+        verdict = Verdict(Reason.UNCLAIMED_NAMESPACE, words)
         for resource in tuple(self._world.of_namespace(namespace)):
-            verdict = Verdict(
-                Reason.UNCLAIMED_NAMESPACE,
-                f"Namespace {namespace} belongs to no tenant: a Tenant's spec.namespaces has to"
-                " list it.",
-            )
             accepted = condition(
                 resource, ConditionType.ACCEPTED, verdict, holds=False, now=self._now()
             )
             await self._statuses.write(
                 resource, [accepted, programmed(resource, accepted, verdict, now=self._now())]
             )
-        return pause
 
     async def _departures(self, tenant: Tenant) -> float:
-        """Let go of namespaces that the tenant does not list any more."""
+        """Let go of namespaces that the tenant does not list, or of its name's last bearer."""
         listed = {claim.name for claim in tenant.spec.namespaces}
-        pause = math.inf
-        for namespace in tuple(self._world.bound.get(tenant.metadata.name, ())):
-            binding = self._world.binding(namespace)
-            if namespace in listed or binding is None or binding.terminating:
-                continue
-            if binding.tenant_uid == tenant.metadata.uid:
-                pause = min(pause, await self._depart(tenant, binding))
-        return pause
-
-    async def _depart(self, tenant: Tenant, binding: BindingState) -> float:
-        namespace, now = binding.namespace, self._now()
-        if not binding.leaving_since:
-            await self._claims.leave(tenant, binding, now=now)
-        self._deny(binding)
-        published = self._hub.newest(namespace)
-        pods = len(self._world.pods.get(namespace, ()))
-        if published is not None and self._hearing.verdict(namespace, published).programmed:
-            self._refusing.setdefault(namespace, now.timestamp())
-        wait = may_go(
-            leaving_since=binding.leaving_since,
-            refusing_since=self._refusing.get(namespace),
-            pods=pods,
-            now=now,
+        return await self._depart(
+            tenant.metadata.name,
+            lambda one: one.namespace not in listed or one.tenant_uid != tenant.metadata.uid,
         )
-        if wait is not None:
-            return wait.seconds
-        await self._claims.release(binding)
-        self._forget(namespace)
-        return math.inf
 
-    async def _gone(self, name: str) -> float | None:
-        """The Tenant is deleted; its bindings follow, and until then calls are refused."""
+    async def _depart(self, name: str, leaves: Callable[[BindingState], bool]) -> float:
+        """Take each of this tenant's namespaces that leaves it a step further."""
+        pause = math.inf
         for namespace in tuple(self._world.bound.get(name, ())):
             binding = self._world.binding(namespace)
-            if binding is None:
-                continue
-            self._deny(binding)
-            if not binding.terminating:
-                # The garbage collector does it too; this is sooner.
-                await self._claims.release(binding)
+            if binding is not None and leaves(binding):
+                wait = await self._leaving.depart(binding)
+                if wait is None:
+                    continue
+                pause = min(pause, wait)
+                words = f"Namespace {namespace} is leaving tenant {name}: no call is accepted."
+                await self._unclaimed(namespace, words)
+        return pause
+
+    async def _gone(self, name: str) -> float | None:
+        """The Tenant is deleted: its namespaces leave it."""
         for ref in self._opinions.leave(name):
             self._add(str(Key(KeyKind.SHARED, ref.name, of=ref.kind)))
+        pause = await self._depart(name, lambda _: True)
+        if pause < math.inf:
+            return pause
+        # Not sooner: settling may need the shared store, whose password is there.
         self._granting.gone(name)
         return None
-
-    def _deny(self, binding: BindingState) -> None:
-        namespace = binding.namespace
-        self._hub.put(
-            namespace,
-            denied(self._hub.newest(namespace), binding),
-            stored=self._world.stored(namespace, CONFIG_CURRENT),
-        )
-
-    def _forget(self, namespace: str) -> None:
-        self._refusing.pop(namespace, None)
-        self._applier.forget(namespace)
 
     def released(self, namespace: str) -> None:
         """The namespace's binding is gone: what is left of its gateway refuses every call."""
         published = self._hub.newest(namespace)
         if published is not None:
             self._hub.put(namespace, deny(TenantConfig.FromString(published.config)))
-        self._forget(namespace)
+        self._applier.forget(namespace)
         self._add(namespace_key(namespace))
 
     def _farewell(self, namespace: str) -> float | None:

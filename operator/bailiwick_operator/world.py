@@ -57,11 +57,12 @@ class BindingState:
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """A gateway pod."""
+    """A gateway pod; `alive`: it runs, or may."""
 
     name: str
     uid: str
     ready: bool
+    alive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +181,14 @@ def read_binding(body: Manifest) -> BindingState:
 def read_pod(body: Manifest) -> PodState:
     """The pod's state: ready, and not on its way out."""
     metadata = body["metadata"]
-    conditions: list[dict[str, Any]] = body.get("status", {}).get("conditions") or []
+    status: dict[str, Any] = body.get("status", {})
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
     return PodState(
         name=metadata["name"],
         uid=metadata["uid"],
-        ready="deletionTimestamp" not in metadata
-        and any(one["type"] == "Ready" and one["status"] == "True" for one in conditions),
+        ready=ready and "deletionTimestamp" not in metadata,
+        alive=ready or status.get("phase") in ("Running", "Unknown"),
     )
 
 

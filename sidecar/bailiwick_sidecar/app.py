@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +29,7 @@ from bailiwick_sidecar.config.status import Status, StatusFile
 from bailiwick_sidecar.config.store import ConfigStore
 from bailiwick_sidecar.counting import Counted, Counting, now_ms, password_of
 from bailiwick_sidecar.envoy_process import envoy_started_at
+from bailiwick_sidecar.farewell import Farewell, Remainder
 from bailiwick_sidecar.idempotency.keyfile import KeyFile
 from bailiwick_sidecar.idempotency.keys import KeyedCalls
 from bailiwick_sidecar.idempotency.model import MAX_ANSWER
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
 UPKEEP_SECONDS: Final = 0.5
 RETENTION_SECONDS: Final = 3600.0
 """How often the ledger is asked to let go of rows that were kept long enough."""
-DRAIN_SECONDS: Final = 5.0
-"""How long the end waits for attempts under way; Envoy normally ended before."""
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +88,7 @@ class Agent:
         self._keyed: KeyedCalls | None = None
         self._counting: Counting | None = None
         self._uses: LimitUses | None = None
+        self._farewell: Farewell | None = None
         self._started_at = now_ms()
         self._envoy_at: int | None = None
 
@@ -151,6 +150,9 @@ class Agent:
             witnesses=(self._witness,),
         )
         await accounting.recover()
+        farewell = self._farewell = Farewell(
+            accounting, self._ledger, admin=Path(ADMIN_SOCKET), clock=clock
+        )
         keyed = self._keyed = KeyedCalls(
             KeyFile(self.settings.idempotency, write=os.write),
             clock=clock,
@@ -196,7 +198,9 @@ class Agent:
                     )
                 ]
                 await stop.wait()
-                await self._drain(accounting, clock)
+                gate.draining = True
+                await farewell.settle()
+                await farewell.ship(self.settings.settle_seconds)
                 for task in tasks:
                     task.cancel()
         finally:
@@ -319,19 +323,10 @@ class Agent:
                 self._gate.calls.sweep(now)
             if self._keyed is not None:
                 self._keyed.sweep(now)
+            if self._farewell is not None and self._remainder() is not None:
+                await self._farewell.count()
             self._write_status()
             await asyncio.sleep(UPKEEP_SECONDS)
-
-    async def _drain(self, accounting: Accounting, clock: Callable[[], int]) -> None:
-        """Take no new call; wait for those under way, so that their rows say what they used."""
-        log.info("event=agent_draining in_flight=%d", accounting.book.in_flight)
-        if self._gate is not None:
-            self._gate.draining = True
-        end = time.monotonic() + DRAIN_SECONDS
-        await accounting.tail.caught_up()
-        while accounting.book.in_flight and time.monotonic() < end:
-            await accounting.tail.caught_up()
-            await accounting.book.expire(clock())
 
     # --- what is said of it ---
 
@@ -368,8 +363,17 @@ class Agent:
                 warnings=state.warnings,
                 degraded=(*self._keys.degraded(), *self._away()),
                 keys=self._keys.facts(),
+                remainder=self._remainder(),
             )
         )
+
+    def _remainder(self) -> Remainder | None:
+        """What is left to do where no call is taken; None while calls are."""
+        desired, gate = self._store.desired, self._gate
+        denying = desired is not None and bool(desired.config.deny_reason)
+        if self._farewell is None or not (denying or (gate is not None and gate.draining)):
+            return None
+        return self._farewell.remainder()
 
     def _away(self) -> tuple[Degraded, ...]:
         """What it depends on beside keys, and is away."""

@@ -64,6 +64,16 @@ class LateLedger:
         """True while the ledger takes nothing."""
         return self._writer is not None and self._writer.progress().failing_since is not None
 
+    def shipped(self) -> bool:
+        """True where the ledger has every row that was recorded."""
+        progress = self.progress()
+        return progress is not None and progress.shipped
+
+    def words(self) -> str:
+        """Why the ledger takes nothing; empty where it does."""
+        progress = self.progress()
+        return progress.failing_words if progress is not None else ""
+
     def degraded(self) -> tuple[Degraded, ...]:
         """That the ledger takes nothing for some time now, where it does not."""
         progress = self.progress()

@@ -12,6 +12,16 @@ _START_TIME: Final = 19
 """Place of `starttime` behind the command's closing bracket: field 22 of proc(5), `stat`."""
 
 
+def envoy_listens(admin: Path) -> bool:
+    """True where an Envoy serves this admin socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(admin))
+        except OSError:
+            return False
+    return True
+
+
 def envoy_started_at(admin: Path) -> int | None:
     """Milliseconds since the epoch, rounded down to the kernel's clock tick.
 

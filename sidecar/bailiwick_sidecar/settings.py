@@ -63,6 +63,8 @@ class Settings:
     ledgers: Path | None = None
     """A folder in which every gateway of this machine has its `state_dir`: their ledgers are read
     where a shared store has lost what gateways used that are gone."""
+    settle_seconds: float = 5.0
+    """How long the agent's end waits for the ledger to take the rows that it has not."""
 
     @property
     def acked_config(self) -> Path:

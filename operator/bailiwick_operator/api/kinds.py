@@ -145,7 +145,15 @@ _ALL = (
         plural="tenantbindings",
         short="tb",
         namespaced=True,
-        columns=(Column(name="Tenant", path=".spec.tenant"), _AGE),
+        columns=(
+            Column(name="Tenant", path=".spec.tenant"),
+            Column(
+                name="Leaving",
+                path=r".metadata.annotations.bailiwick\.dev/leaving-since",
+                type="date",
+            ),
+            _AGE,
+        ),
     ),
 )
 

@@ -13,18 +13,25 @@ LEAVING = "bailiwick.dev/leaving-since"
 """When the namespace began to leave its tenant (RFC 3339): calls are refused from then on."""
 
 
-def build_binding(tenant: Tenant, namespace: str, *, leaving_since: str = "") -> Manifest:
+def build_binding(tenant: Tenant, namespace: str) -> Manifest:
     """The claim, with the bounds that admission policies look at."""
     spec: dict[str, Any] = {"tenant": tenant.metadata.name, "tenantUID": tenant.metadata.uid}
     if tenant.spec.ceilings:
         spec["ceilings"] = without_absent(msgspec.to_builtins(tenant.spec.ceilings))
     if tenant.spec.own_providers is not None:
         spec["ownProviders"] = without_absent(msgspec.to_builtins(tenant.spec.own_providers))
-    metadata = binding_metadata(
-        namespace=namespace, tenant=tenant.metadata.name, tenant_uid=tenant.metadata.uid
-    )
-    if leaving_since:
-        metadata["annotations"] = {LEAVING: leaving_since}
+    return _binding(binding_metadata(namespace=namespace, tenant=tenant.metadata.name), spec)
+
+
+def build_leaving(found: Manifest, *, since: str) -> Manifest:
+    """The claim that stands, marked as one that ends; its bounds hold to the end."""
+    namespace, spec = found["metadata"]["namespace"], found["spec"]
+    metadata = binding_metadata(namespace=namespace, tenant=spec["tenant"])
+    metadata["annotations"] = {LEAVING: since}
+    return _binding(metadata, spec)
+
+
+def _binding(metadata: Manifest, spec: Manifest) -> Manifest:
     return {
         "apiVersion": TENANT_BINDING.api_version,
         "kind": TENANT_BINDING.kind,

@@ -5,7 +5,10 @@ Two objects, because a config may be nearly as large as an object may be.
 
 import base64
 
+from google.protobuf.message import DecodeError
+
 from bailiwick_contract import canon
+from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.children.model import Gateway
 from bailiwick_operator.children.naming import CONFIG_ACKED, CONFIG_CURRENT, metadata
 from bailiwick_operator.kube.kinds import CONFIG_MAP
@@ -46,6 +49,15 @@ def stored_version(manifest: Manifest) -> Version | None:
     try:
         return Version(sequence=int(annotations[SEQUENCE]), digest=str(annotations[DIGEST]))
     except (KeyError, ValueError):
+        return None
+
+
+def stored_config(manifest: Manifest) -> TenantConfig | None:
+    """The config that such an object holds; None where it is broken."""
+    content = (manifest.get("binaryData") or {}).get(CONFIG_FILE, "")
+    try:
+        return TenantConfig.FromString(base64.b64decode(content)) if content else None
+    except (ValueError, DecodeError):
         return None
 
 

@@ -72,9 +72,11 @@ class Collector(Part, frozen=True, kw_only=True):
 class GatewaySettings(Part, frozen=True, kw_only=True):
     """What all gateways of a cluster share; the chart's values.
 
-    `drain_seconds` is how long a gateway that goes away lets streams run on. `concurrency` is the
-    number of Envoy's worker threads. `private_ranges` are the private address ranges that gateways
-    may reach; other private and link-local ones they may not.
+    `drain_seconds` is how long a gateway that goes away lets streams run on; `settle_seconds` how
+    long it then waits for the collector to take its last rows, where its journal goes with it.
+    `leave_seconds` is how long a namespace that leaves its tenant waits for that. `concurrency` is
+    the number of Envoy's worker threads. `private_ranges` are the private address ranges that
+    gateways may reach; other private and link-local ones they may not.
     """
 
     image: str
@@ -89,6 +91,8 @@ class GatewaySettings(Part, frozen=True, kw_only=True):
     audience: str = "bailiwick-operator"
     token_seconds: int = 3600
     drain_seconds: int = 120
+    settle_seconds: int = 60
+    leave_seconds: int = 1800
     concurrency: int = 1
     dns: Peer = Peer(namespace_labels={"kubernetes.io/metadata.name": "kube-system"})
     monitoring: tuple[Peer, ...] = ()
@@ -152,6 +156,15 @@ class Gateway:
     def claim_each(self) -> Storage | None:
         """A volume claim for each pod, which goes with it: a journal has one writer."""
         return self.settings.storage if self._several else None
+
+    @property
+    def settle_seconds(self) -> int:
+        """How long a pod that goes waits for the collector to take its last rows.
+
+        Where the journal outlives the pod, the next pod brings them.
+        """
+        waits = self.settings.collector.address and self.claim is None
+        return self.settings.settle_seconds if waits else 0
 
     @property
     def namespace(self) -> str:

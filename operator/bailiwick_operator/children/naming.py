@@ -1,7 +1,7 @@
 """Names, labels and owners of what the operator makes."""
 
 from bailiwick_operator.children.model import Binding
-from bailiwick_operator.kube.kinds import TENANT, TENANT_BINDING
+from bailiwick_operator.kube.kinds import TENANT_BINDING
 from bailiwick_operator.kube.model import Kind, Manifest
 
 BINDING = "bailiwick"
@@ -66,8 +66,8 @@ def metadata(binding: Binding, name: str, *, more: dict[str, str] | None = None)
     return found
 
 
-def binding_metadata(*, namespace: str, tenant: str, tenant_uid: str) -> Manifest:
-    """Metadata of the TenantBinding itself, which the Tenant owns."""
+def binding_metadata(*, namespace: str, tenant: str) -> Manifest:
+    """Metadata of the TenantBinding itself. Nobody owns it: it outlives its Tenant (leaving.py)."""
     return {
         "name": BINDING,
         "namespace": namespace,
@@ -77,5 +77,4 @@ def binding_metadata(*, namespace: str, tenant: str, tenant_uid: str) -> Manifes
             "app.kubernetes.io/part-of": "bailiwick",
             TENANT_LABEL: tenant,
         },
-        "ownerReferences": [owner(TENANT, name=tenant, uid=tenant_uid)],
     }

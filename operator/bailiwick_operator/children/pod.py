@@ -37,8 +37,8 @@ KEYS = "/var/run/secrets/bailiwick/keys"
 
 USER = 10001
 
-SETTLE_S = 20
-"""What the agent has, after Envoy ended, to settle and ship the last records."""
+END_S = 20
+"""What the agent has, after Envoy ended, to settle the last calls and to end."""
 
 
 def build_pod_template(gateway: Gateway) -> Manifest:
@@ -50,7 +50,7 @@ def build_pod_template(gateway: Gateway) -> Manifest:
         "enableServiceLinks": False,
         # The agent tells by Envoy's start time whether calls died with an Envoy before.
         "shareProcessNamespace": True,
-        "terminationGracePeriodSeconds": settings.drain_seconds + SETTLE_S,
+        "terminationGracePeriodSeconds": settings.drain_seconds + gateway.settle_seconds + END_S,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -93,7 +93,7 @@ def _agent(gateway: Gateway) -> Manifest:
         "env": [
             *_environment(gateway),
             *_vault_environment(settings.vault),
-            *_collector_environment(settings.collector),
+            *_collector_environment(settings.collector, settle_seconds=gateway.settle_seconds),
         ],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
         "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
@@ -190,7 +190,7 @@ def _vault_environment(vault: Vault) -> list[Manifest]:
     ]
 
 
-def _collector_environment(collector: Collector) -> list[Manifest]:
+def _collector_environment(collector: Collector, *, settle_seconds: int) -> list[Manifest]:
     """Where the collector is; its certificate is of the operator's authority."""
     if not collector.address:
         return []
@@ -199,9 +199,12 @@ def _collector_environment(collector: Collector) -> list[Manifest]:
         "CA": f"{CONFIG}/current/{CA_FILE}",
         "TOKEN": f"{COLLECTOR}/token",
     }
-    return [
+    found = [
         {"name": f"BAILIWICK_COLLECTOR_{name}", "value": value} for name, value in values.items()
     ]
+    if settle_seconds:
+        found.append({"name": "BAILIWICK_SETTLE_SECONDS", "value": str(settle_seconds)})
+    return found
 
 
 def _container(gateway: Gateway, name: str, resources: Resources) -> Manifest:

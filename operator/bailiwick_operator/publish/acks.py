@@ -9,6 +9,7 @@ from bailiwick_contract.v1.config_stream_pb2 import (
     Dependency,
     KeyState,
     LimitUse,
+    Remainder,
     TypeState,
 )
 from bailiwick_operator.conditions import Reason
@@ -64,6 +65,21 @@ class UseWord:
 
 
 @dataclass(frozen=True, slots=True)
+class RemainderWord:
+    """What a pod that takes no calls has still to do; `rows` lie in `place` until then."""
+
+    in_flight: int
+    shipped: bool
+    rows: int
+    place: str
+
+    @property
+    def nothing(self) -> bool:
+        """True where it may go and nothing is lost."""
+        return self.shipped and not self.in_flight
+
+
+@dataclass(frozen=True, slots=True)
 class PodAck:
     """One pod's word on one config; `refused` is empty where it did not refuse."""
 
@@ -73,6 +89,7 @@ class PodAck:
     refused: str
     keys: tuple[KeyWord, ...] = ()
     away: tuple[DependencyWord, ...] = ()
+    remainder: RemainderWord | None = None
     uses: tuple[UseWord, ...] = field(default=(), compare=False)
     """No news by itself: see `Uses`."""
 
@@ -172,7 +189,17 @@ def read_ack(ack: Ack, *, pod: str) -> PodAck:
         refused="; ".join(refusals)[:LONGEST_MESSAGE],
         keys=tuple(_key_word(one) for one in ack.keys[:MOST_KEYS]),
         away=tuple(_dependency_word(one) for one in ack.degraded[:MOST_DEPENDENCIES]),
+        remainder=_remainder_word(ack.remainder) if ack.HasField("remainder") else None,
         uses=tuple(_use_word(one) for one in ack.limits[:MOST_USES]),
+    )
+
+
+def _remainder_word(said: Remainder) -> RemainderWord:
+    return RemainderWord(
+        in_flight=said.in_flight,
+        shipped=said.shipped,
+        rows=said.rows,
+        place=said.place[:LONGEST_ID],
     )
 
 

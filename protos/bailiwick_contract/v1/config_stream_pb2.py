@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from bailiwick_contract.v1 import tenant_config_pb2 as bailiwick__contract_dot_v1_dot_tenant__config__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bailiwick_contract/v1/config_stream.proto\x12\x15\x62\x61iliwick.contract.v1\x1a)bailiwick_contract/v1/tenant_config.proto\"Z\n\x0c\x43onfigUpdate\x12\x18\n\x10\x63ontract_version\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\x0c\"\xad\x02\n\x03\x41\x63k\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12/\n\x05types\x18\x03 \x03(\x0b\x32 .bailiwick.contract.v1.TypeState\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12/\n\x03pod\x18\x05 \x01(\x0b\x32\".bailiwick.contract.v1.PodIdentity\x12\x33\n\x08\x64\x65graded\x18\x06 \x03(\x0b\x32!.bailiwick.contract.v1.Dependency\x12-\n\x04keys\x18\x07 \x03(\x0b\x32\x1f.bailiwick.contract.v1.KeyState\x12/\n\x06limits\x18\x08 \x03(\x0b\x32\x1f.bailiwick.contract.v1.LimitUse\"P\n\nDependency\x12\x12\n\ndependency\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05since\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x82\x01\n\x08LimitUse\x12\x10\n\x08limit_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x0c\n\x04used\x18\x03 \x01(\t\x12\x0c\n\x04left\x18\x04 \x01(\t\x12\x0f\n\x07percent\x18\x05 \x01(\r\x12\x11\n\tresets_at\x18\x06 \x01(\t\x12\x14\n\x0c\x65xhausted_at\x18\x07 \x01(\t\"\xb9\x02\n\x08KeyState\x12\x35\n\ncredential\x18\x01 \x01(\x0b\x32!.bailiwick.contract.v1.Credential\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.bailiwick.contract.v1.KeyState.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05since\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"\x8f\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_MISSING\x10\x01\x12\x11\n\rSTATE_REVOKED\x10\x02\x12\x15\n\x11STATE_UNAVAILABLE\x10\x03\x12\x0e\n\nSTATE_KEPT\x10\x04\x12\x0f\n\x0bSTATE_AGING\x10\x05\x12\x11\n\rSTATE_TOO_OLD\x10\x06\"\xcc\x01\n\tTypeState\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.bailiwick.contract.v1.TypeState.State\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_WARMING\x10\x02\x12\x0f\n\x0bSTATE_ACKED\x10\x03\x12\x10\n\x0cSTATE_NACKED\x10\x04\"(\n\x0bPodIdentity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t2]\n\x0c\x43onfigStream\x12M\n\x06Stream\x12\x1a.bailiwick.contract.v1.Ack\x1a#.bailiwick.contract.v1.ConfigUpdate(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)bailiwick_contract/v1/config_stream.proto\x12\x15\x62\x61iliwick.contract.v1\x1a)bailiwick_contract/v1/tenant_config.proto\"Z\n\x0c\x43onfigUpdate\x12\x18\n\x10\x63ontract_version\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x04 \x01(\x0c\"\xe2\x02\n\x03\x41\x63k\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12/\n\x05types\x18\x03 \x03(\x0b\x32 .bailiwick.contract.v1.TypeState\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12/\n\x03pod\x18\x05 \x01(\x0b\x32\".bailiwick.contract.v1.PodIdentity\x12\x33\n\x08\x64\x65graded\x18\x06 \x03(\x0b\x32!.bailiwick.contract.v1.Dependency\x12-\n\x04keys\x18\x07 \x03(\x0b\x32\x1f.bailiwick.contract.v1.KeyState\x12/\n\x06limits\x18\x08 \x03(\x0b\x32\x1f.bailiwick.contract.v1.LimitUse\x12\x33\n\tremainder\x18\t \x01(\x0b\x32 .bailiwick.contract.v1.Remainder\"L\n\tRemainder\x12\x11\n\tin_flight\x18\x01 \x01(\r\x12\x0f\n\x07shipped\x18\x02 \x01(\x08\x12\x0c\n\x04rows\x18\x03 \x01(\x04\x12\r\n\x05place\x18\x04 \x01(\t\"P\n\nDependency\x12\x12\n\ndependency\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05since\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x82\x01\n\x08LimitUse\x12\x10\n\x08limit_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t\x12\x0c\n\x04used\x18\x03 \x01(\t\x12\x0c\n\x04left\x18\x04 \x01(\t\x12\x0f\n\x07percent\x18\x05 \x01(\r\x12\x11\n\tresets_at\x18\x06 \x01(\t\x12\x14\n\x0c\x65xhausted_at\x18\x07 \x01(\t\"\xb9\x02\n\x08KeyState\x12\x35\n\ncredential\x18\x01 \x01(\x0b\x32!.bailiwick.contract.v1.Credential\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.bailiwick.contract.v1.KeyState.State\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05since\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"\x8f\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_MISSING\x10\x01\x12\x11\n\rSTATE_REVOKED\x10\x02\x12\x15\n\x11STATE_UNAVAILABLE\x10\x03\x12\x0e\n\nSTATE_KEPT\x10\x04\x12\x0f\n\x0bSTATE_AGING\x10\x05\x12\x11\n\rSTATE_TOO_OLD\x10\x06\"\xcc\x01\n\tTypeState\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32&.bailiwick.contract.v1.TypeState.State\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_WARMING\x10\x02\x12\x0f\n\x0bSTATE_ACKED\x10\x03\x12\x10\n\x0cSTATE_NACKED\x10\x04\"(\n\x0bPodIdentity\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t2]\n\x0c\x43onfigStream\x12M\n\x06Stream\x12\x1a.bailiwick.contract.v1.Ack\x1a#.bailiwick.contract.v1.ConfigUpdate(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIGUPDATE']._serialized_start=111
   _globals['_CONFIGUPDATE']._serialized_end=201
   _globals['_ACK']._serialized_start=204
-  _globals['_ACK']._serialized_end=505
-  _globals['_DEPENDENCY']._serialized_start=507
-  _globals['_DEPENDENCY']._serialized_end=587
-  _globals['_LIMITUSE']._serialized_start=590
-  _globals['_LIMITUSE']._serialized_end=720
-  _globals['_KEYSTATE']._serialized_start=723
-  _globals['_KEYSTATE']._serialized_end=1036
-  _globals['_KEYSTATE_STATE']._serialized_start=893
-  _globals['_KEYSTATE_STATE']._serialized_end=1036
-  _globals['_TYPESTATE']._serialized_start=1039
-  _globals['_TYPESTATE']._serialized_end=1243
-  _globals['_TYPESTATE_STATE']._serialized_start=1140
-  _globals['_TYPESTATE_STATE']._serialized_end=1243
-  _globals['_PODIDENTITY']._serialized_start=1245
-  _globals['_PODIDENTITY']._serialized_end=1285
-  _globals['_CONFIGSTREAM']._serialized_start=1287
-  _globals['_CONFIGSTREAM']._serialized_end=1380
+  _globals['_ACK']._serialized_end=558
+  _globals['_REMAINDER']._serialized_start=560
+  _globals['_REMAINDER']._serialized_end=636
+  _globals['_DEPENDENCY']._serialized_start=638
+  _globals['_DEPENDENCY']._serialized_end=718
+  _globals['_LIMITUSE']._serialized_start=721
+  _globals['_LIMITUSE']._serialized_end=851
+  _globals['_KEYSTATE']._serialized_start=854
+  _globals['_KEYSTATE']._serialized_end=1167
+  _globals['_KEYSTATE_STATE']._serialized_start=1024
+  _globals['_KEYSTATE_STATE']._serialized_end=1167
+  _globals['_TYPESTATE']._serialized_start=1170
+  _globals['_TYPESTATE']._serialized_end=1374
+  _globals['_TYPESTATE_STATE']._serialized_start=1271
+  _globals['_TYPESTATE_STATE']._serialized_end=1374
+  _globals['_PODIDENTITY']._serialized_start=1376
+  _globals['_PODIDENTITY']._serialized_end=1416
+  _globals['_CONFIGSTREAM']._serialized_start=1418
+  _globals['_CONFIGSTREAM']._serialized_end=1511
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,7 @@ class ConfigUpdate(_message.Message):
     def __init__(self, contract_version: _Optional[int] = ..., sequence: _Optional[int] = ..., digest: _Optional[str] = ..., config: _Optional[bytes] = ...) -> None: ...
 
 class Ack(_message.Message):
-    __slots__ = ("sequence", "digest", "types", "error", "pod", "degraded", "keys", "limits")
+    __slots__ = ("sequence", "digest", "types", "error", "pod", "degraded", "keys", "limits", "remainder")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class Ack(_message.Message):
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    REMAINDER_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     digest: str
     types: _containers.RepeatedCompositeFieldContainer[TypeState]
@@ -38,7 +39,20 @@ class Ack(_message.Message):
     degraded: _containers.RepeatedCompositeFieldContainer[Dependency]
     keys: _containers.RepeatedCompositeFieldContainer[KeyState]
     limits: _containers.RepeatedCompositeFieldContainer[LimitUse]
-    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[LimitUse, _Mapping]]] = ...) -> None: ...
+    remainder: Remainder
+    def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[str] = ..., types: _Optional[_Iterable[_Union[TypeState, _Mapping]]] = ..., error: _Optional[str] = ..., pod: _Optional[_Union[PodIdentity, _Mapping]] = ..., degraded: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., keys: _Optional[_Iterable[_Union[KeyState, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[LimitUse, _Mapping]]] = ..., remainder: _Optional[_Union[Remainder, _Mapping]] = ...) -> None: ...
+
+class Remainder(_message.Message):
+    __slots__ = ("in_flight", "shipped", "rows", "place")
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    SHIPPED_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    in_flight: int
+    shipped: bool
+    rows: int
+    place: str
+    def __init__(self, in_flight: _Optional[int] = ..., shipped: _Optional[bool] = ..., rows: _Optional[int] = ..., place: _Optional[str] = ...) -> None: ...
 
 class Dependency(_message.Message):
     __slots__ = ("dependency", "reason", "since", "message")

@@ -86,6 +86,11 @@ class AttemptBook:
         """How many attempts are open."""
         return self._count
 
+    @property
+    def unwritten(self) -> int:
+        """How many rows the journal has not taken yet."""
+        return len(self._unwritten)
+
     async def open(self, intent: Intent) -> None:
         """Journal the intent; after this the attempt may leave.
 

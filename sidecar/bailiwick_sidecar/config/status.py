@@ -9,6 +9,7 @@ import orjson
 
 from bailiwick_sidecar.config.files import replace_file
 from bailiwick_sidecar.config.store import ConfigStore
+from bailiwick_sidecar.farewell import Remainder
 from bailiwick_sidecar.keyring import Degraded, KeyFact
 from bailiwick_sidecar.limit_use import LimitUse
 
@@ -40,6 +41,8 @@ class Status:
     """How far limits are used; told to the operator alone."""
     keys: tuple[KeyFact, ...] = ()
     """Which providers' keys want attention."""
+    remainder: Remainder | None = None
+    """What is left to do where no call is taken; None while calls are."""
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Status:
         degraded: tuple[Degraded, ...] = (),
         keys: tuple[KeyFact, ...] = (),
         limits: tuple[LimitUse, ...] = (),
+        remainder: Remainder | None = None,
     ) -> "Status":
         """The status of this process with this config store."""
         return cls(
@@ -65,6 +69,7 @@ class Status:
             degraded=degraded,
             keys=keys,
             limits=limits,
+            remainder=remainder,
         )
 
 

@@ -26,6 +26,7 @@ from bailiwick_contract.v1.config_stream_pb2 import (
     KeyState,
     LimitUse,
     PodIdentity,
+    Remainder,
     TypeState,
 )
 from bailiwick_contract.v1.tenant_config_pb2 import Credential
@@ -226,6 +227,12 @@ def acknowledgement(status: Status, *, digest: str, pod: PodIdentity) -> Ack:
     word.keys.extend(_key_state(one) for one in status.keys[:MOST_KEYS])
     word.degraded.extend(_dependency(one) for one in status.degraded)
     word.limits.extend(_limit_use(one) for one in status.limits)
+    if (left := status.remainder) is not None:
+        word.remainder.CopyFrom(
+            Remainder(
+                in_flight=left.in_flight, shipped=left.shipped, rows=left.rows, place=left.place
+            )
+        )
     if digest != status.desired:
         word.error = status.error[:LONGEST_ERROR]
         return word

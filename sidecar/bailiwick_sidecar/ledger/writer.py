@@ -64,6 +64,8 @@ class Progress:
     """Rows in memory."""
     behind: bool
     """True while rows are read back from the journal."""
+    shipped: bool
+    """True where the ledger has every row that was offered, and all that the journal has."""
     failing_since: float | None
     """Monotonic seconds since when the ledger takes nothing; None while it does."""
     failing_at: float | None = None
@@ -101,6 +103,7 @@ class LedgerWriter:
         self._wall = wall
         self._rows: deque[Recorded] = deque()
         self._live = False
+        self._writing = False
         self._written = 0
         self._failing_since: float | None = None
         self._failing_at: float | None = None
@@ -133,6 +136,7 @@ class LedgerWriter:
                 written=self._written,
                 waiting=len(self._rows),
                 behind=not self._live,
+                shipped=self._live and not self._rows and not self._writing,
                 failing_since=self._failing_since,
                 failing_at=self._failing_at,
                 failing_words=self._words,
@@ -190,11 +194,14 @@ class LedgerWriter:
                     self._live = False
                     return
                 rows = [self._rows.popleft() for _ in range(min(self._batch, len(self._rows)))]
-            if rows and not self._write(rows):
-                with self._changed:
+                self._writing = bool(rows)
+            taken = not rows or self._write(rows)
+            with self._changed:
+                self._writing = False
+                if not taken:
                     self._live = False
                     self._rows.clear()
-                return
+                    return
 
     def _write(self, rows: Sequence[Recorded]) -> bool:
         """Writes a batch however long it takes; False where the writer is closed before."""

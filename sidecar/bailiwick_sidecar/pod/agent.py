@@ -32,6 +32,7 @@ class PodAgent(Agent):
                 degraded=self._away(),
                 keys=self._keys.facts(),
                 limits=self._limit_uses(),
+                remainder=self._remainder(),
             )
         )
 
@@ -50,6 +51,7 @@ def settings_of(environment: Environment) -> Settings:
         vault=environment.vault,
         secret_files=environment.secret_files,
         collector=environment.collector,
+        settle_seconds=environment.settle_seconds,
     )
 
 

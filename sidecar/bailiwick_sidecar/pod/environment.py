@@ -40,6 +40,7 @@ class Environment:
     pod_name: str
     pod_uid: str
     concurrency: int
+    settle_seconds: int
     vault: VaultSettings | None
     secret_files: Path
     collector: CollectorAddress | None
@@ -75,6 +76,7 @@ class Environment:
             pod_name=text("POD_NAME"),
             pod_uid=text("POD_UID"),
             concurrency=number("CONCURRENCY", "1"),
+            settle_seconds=number("SETTLE_SECONDS", "5"),
             vault=_vault(variables),
             secret_files=Path(text("SECRET_FILES", str(FOLDER))),
             collector=(
