@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -114,6 +115,41 @@ def test_open_streams_end_and_are_settled_where_everything_is_refused(
 
     gateway.write(serving)
     wait_for("service", lambda: gateway.chat(token)[0] == 200)
+
+
+def test_what_is_left_is_said_where_everything_is_refused(
+    gateway: Gateway, provider: Endless
+) -> None:
+    """Nothing is said while calls are served; then calls under way, and rows that wait for the
+    ledger, until it has them."""
+    signer = Signer()
+    serving = config(signer, provider, provider)
+    started(gateway, serving)
+    token = signer.token()
+    assert gateway.chat(token)[0] == 200
+    wait_for("the first row", lambda: len(rows(gateway)) == 1)
+    assert gateway.status()["remainder"] is None
+
+    other = sqlite3.connect(gateway.state / "ledger.db", isolation_level=None)
+    other.execute("begin exclusive")
+    assert [gateway.chat(token)[0] for _ in range(3)] == [200] * 3
+    gateway.write({**serving, "denyReason": "this namespace is leaving its tenant"})
+
+    def left() -> dict[str, Any]:
+        return gateway.status().get("remainder") or {}
+
+    wait_for("a count", lambda: left().get("rows") == 3)
+    assert left()["in_flight"] == 0
+    assert left()["shipped"] is False
+    assert left()["place"] == str(gateway.state / "journal")
+    other.execute("rollback")
+    other.close()
+    wait_for("shipped", lambda: left().get("shipped"), 60)
+    assert len(rows(gateway)) == 4
+
+    gateway.write(serving)
+    wait_for("service", lambda: gateway.chat(token)[0] == 200)
+    wait_for("no word of it", lambda: gateway.status()["remainder"] is None)
 
 
 def test_streams_by_grpc_end_too(gateway: Gateway, provider: Endless) -> None:
