@@ -35,6 +35,8 @@ class Left:
     """Pods that do not say that they refuse calls."""
     unsettled: tuple[str, ...] = ()
     """Pods that refuse calls, and have calls under way or rows that the ledger has not."""
+    stage: str = ""
+    """What is waited for in one word for all pods: the same word, no news."""
 
     @property
     def words(self) -> str:
@@ -75,30 +77,40 @@ def left_of(version: Version, *, pods: Collection[PodState], acks: Mapping[str, 
 
     A pod that never ran has taken no call, and one that ended can do nothing any more.
     """
-    unheard, unsettled = [], []
+    unheard: list[str] = []
+    unsettled: list[str] = []
+    stages: set[str] = set()
     alive = sorted((pod for pod in pods if pod.alive), key=lambda pod: pod.name)
     for pod in alive:
         ack = acks.get(pod.uid)
         if ack is None or ack.version != version or not ack.serving:
             why = f": {ack.refused}" if ack is not None and ack.refused else ""
             unheard.append(f"pod {pod.name} does not say that it refuses calls{why}")
-        elif (words := _unsettled(ack)) is not None:
+            stages.add("unheard")
+        elif (found := _unsettled(ack)) is not None:
+            stage, words = found
             unsettled.append(f"pod {pod.name} {words}")
-    return Left(pods=len(alive), unheard=tuple(unheard), unsettled=tuple(unsettled))
+            stages.add(stage)
+    return Left(
+        pods=len(alive),
+        unheard=tuple(unheard),
+        unsettled=tuple(unsettled),
+        stage="+".join(sorted(stages)),
+    )
 
 
-def _unsettled(ack: PodAck) -> str | None:
+def _unsettled(ack: PodAck) -> tuple[str, str] | None:
+    """What the pod has still to do: in one word, and in a sentence without its subject."""
     left = ack.remainder
     if left is None:
-        return "does not say whether its rows are in the ledger"
+        return "silent", "does not say whether its rows are in the ledger"
     if left.nothing:
         return None
     if left.in_flight:
-        return f"has {left.in_flight} calls under way"
+        return "calls", f"has {left.in_flight} calls under way"
     trouble = next((one.message for one in ack.away if one.dependency == "ledger"), "")
-    return f"has {left.rows} rows in {left.place} that the ledger has not" + (
-        f" ({trouble})" if trouble else ""
-    )
+    words = f"has {left.rows} rows in {left.place} that the ledger has not"
+    return "rows", f"{words} ({trouble})" if trouble else words
 
 
 def may_go(

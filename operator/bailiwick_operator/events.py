@@ -54,18 +54,18 @@ def build_notice(
     name: str,
     kind: Kind,
     uid: str,
-    since: str,
+    stage: str,
     reason: Reason,
     note: str,
     warning: bool,
     now: datetime,
 ) -> Manifest:
-    """That an object came to a stage of what began at `since`; one Event for each stage."""
+    """That an object came to this stage as an Event; one for each stage and reason."""
     return _event(
         Ref(kind=kind.kind, namespace=namespace, name=name),
         kind=kind,
         uid=uid,
-        seed=f"{since}/{reason.value}",
+        seed=f"{stage}/{reason.value}",
         warning=warning,
         reason=reason.value,
         action="Release",

@@ -94,7 +94,8 @@ class Leaving:
         if isinstance(verdict, Wait):
             if (now - datetime.fromisoformat(since)).total_seconds() >= SETTLING_S:
                 words = f"Waits, {self._settings.leave_seconds} s at most: {left.words}."
-                await self._say(binding, since, Verdict(Reason.SETTLING, words))
+                stage = f"{since}/{left.stage}"
+                await self._say(binding, stage, Verdict(Reason.SETTLING, words))
             return verdict.seconds
         await self._say(binding, since, verdict, warning=verdict.reason is Reason.NOT_SETTLED)
         await self._release(binding)
@@ -144,15 +145,15 @@ class Leaving:
         )
 
     async def _say(
-        self, binding: BindingState, since: str, said: Verdict, *, warning: bool = True
+        self, binding: BindingState, stage: str, said: Verdict, *, warning: bool = True
     ) -> None:
-        """An Event, once, and a line in the log."""
+        """An Event and a line in the log, once for each stage and reason."""
         event = build_notice(
             namespace=binding.namespace,
             name=BINDING,
             kind=TENANT_BINDING,
             uid=binding.uid,
-            since=since,
+            stage=stage,
             reason=said.reason,
             note=f"Leaves tenant {binding.tenant}. {said.message}",
             warning=warning,

@@ -120,8 +120,7 @@ def test_open_streams_end_and_are_settled_where_everything_is_refused(
 def test_what_is_left_is_said_where_everything_is_refused(
     gateway: Gateway, provider: Endless
 ) -> None:
-    """Nothing is said while calls are served; then calls under way, and rows that wait for the
-    ledger, until it has them."""
+    """What is under way, and rows that wait for the ledger; nothing while calls are served."""
     signer = Signer()
     serving = config(signer, provider, provider)
     started(gateway, serving)

@@ -15,7 +15,12 @@ from cluster.control_plane import ControlPlane
 from cluster.waiting import eventually
 
 from bailiwick_contract.services import CONFIG_STREAM_PATH
-from bailiwick_contract.v1.config_stream_pb2 import Ack, ConfigUpdate, TypeState
+from bailiwick_contract.v1.config_stream_pb2 import (
+    Ack,
+    ConfigUpdate,
+    Remainder,
+    TypeState,
+)
 from bailiwick_contract.v1.tenant_config_pb2 import TenantConfig
 from bailiwick_operator.app import Operator
 from bailiwick_operator.children.model import GatewaySettings
@@ -183,7 +188,11 @@ class Agent:
     token: str = ""
     received: list[ConfigUpdate] = field(default_factory=list)
     word: Ack = field(default_factory=Ack)
+    left: Remainder | None = None
+    """What it says that it has still to do, of each config."""
     _call: Any = None
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A call takes one message at a time."""
 
     def make(self, *, audience: str = "bailiwick-operator", bound: bool = True) -> "Agent":
         """Make the pod and get its token, as kubelet would."""
@@ -256,12 +265,15 @@ class Agent:
                     raise AssertionError(f"the stream ended: {await call.details()}")
                 self.received.append(update)
                 self.word = answer_to(update, nack=nack)
-                await call.write(self.word)
+                self.word.MergeFrom(Ack(remainder=self.left))
+                async with self._writing:
+                    await call.write(self.word)
 
     async def say(self, word: Ack) -> None:
         """Say this on the open stream, unasked."""
         self.word = word
-        await self._call.write(word)
+        async with self._writing:
+            await self._call.write(word)
 
     @property
     def config(self) -> TenantConfig:

@@ -74,20 +74,22 @@ class World:
         return binding(self.plane, self.namespace) is None
 
     async def tells(self, **left: Any) -> None:
+        """Say this now, and of each config from here on."""
+        self.agent.left = Remainder(place=PLACE, **left)
         word = Ack()
         word.CopyFrom(self.agent.word)
-        word.remainder.CopyFrom(Remainder(place=PLACE, **left))
+        word.remainder.CopyFrom(self.agent.left)
         await self.agent.say(word)
 
     def events(self) -> dict[str, str]:
-        """Notes of what was said of the binding, by reason."""
+        """Notes of what was said of the binding, by reason; several of one in their order."""
         root = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
         items = self.plane.request("GET", root)["items"]
-        return {
-            one["reason"]: one["note"]
-            for one in items
-            if one["regarding"]["kind"] == "TenantBinding"
-        }
+        found: dict[str, str] = {}
+        for one in sorted(items, key=lambda one: str(one["eventTime"])):
+            if one["regarding"]["kind"] == "TenantBinding":
+                found[one["reason"]] = f"{found.get(one['reason'], '')}{one['note']}\n"
+        return found
 
 
 def impatient(seconds: int) -> Settings:
@@ -236,6 +238,7 @@ def test_every_write_of_a_departure_may_be_the_last(control_plane: ControlPlane)
         died = 0
         for writes in range(20):
             world = World.of(plane, f"end{writes:03}")
+            world.agent.left = Remainder(place=PLACE, shipped=True)
             serving = world.agent.serve
             async with (
                 operating(plane) as operator,
@@ -249,17 +252,12 @@ def test_every_write_of_a_departure_may_be_the_last(control_plane: ControlPlane)
                 operating(plane) as operator,
                 background(serving(operator), ends=grpc.StatusCode.UNAVAILABLE),
             ):
-                await world.until(world.refusing)
-                await world.tells(shipped=True)
                 await world.until(lambda k=killed, w=world: k.dead.is_set() or w.gone())  # type: ignore[misc]  # bound now
                 finished = not killed.dead.is_set()
             async with (
                 operating(plane) as operator,
                 background(serving(operator), ends=grpc.StatusCode.UNAVAILABLE),
             ):
-                if not finished:
-                    await world.until(lambda o=operator: o.probe()["streams"] == 1)  # type: ignore[misc]  # as above
-                    await world.tells(shipped=True)
                 await world.until(world.gone)
             assert "Settled" in await asyncio.to_thread(world.events)
             if finished:
