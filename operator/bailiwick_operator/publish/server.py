@@ -18,6 +18,9 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
     ("grpc.max_concurrent_streams", 16),
     ("grpc.so_reuseport", 0),
+    # What gRPC would remember of each connection for a debugger takes 3 kB of it.
+    ("grpc.enable_channelz", 0),
+    ("grpc.max_channel_trace_event_memory_per_node", 0),
 )
 
 

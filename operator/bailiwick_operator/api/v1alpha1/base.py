@@ -37,8 +37,13 @@ class Rule:
     field: str = ""
 
 
-class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A strict, frozen part of a resource: an unknown field is an error."""
+class Model(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", gc=False
+):
+    """A strict, frozen part of a resource: an unknown field is an error.
+
+    What a resource is read into is a tree: the garbage collector need not look for cycles.
+    """
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
 
@@ -62,7 +67,7 @@ LABEL_NAME = Rule(
 """For kinds whose name others refer to."""
 
 
-class ObjectMeta(Struct, frozen=True, kw_only=True, rename="camel"):
+class ObjectMeta(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Metadata as far as this project reads it; the API server sets the rest."""
 
     name: str
