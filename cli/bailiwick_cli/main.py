@@ -93,8 +93,8 @@ def up(
     quota_store: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT",
-            help="Redis or Valkey in which the gateways of one tenant count together.",
+            metavar="ADDRESS",
+            help="Redis or Valkey in which the gateways of one tenant count together: HOST:PORT.",
         ),
     ] = None,
     collector: Annotated[
@@ -260,7 +260,7 @@ def store_acl(
     ] = "",
     quota_store: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="The platform's store, where the files name none."),
+        typer.Option(metavar="ADDRESS", help="The platform's store, where the files name none."),
     ] = None,
 ) -> None:
     """Print the commands of Redis that let a tenant's gateways touch its own counters alone."""

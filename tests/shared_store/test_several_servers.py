@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from quota.building import KIND, limit
-from shared_store.redis_groups import Cluster, Watched, patiently
+from shared_store.redis_groups import Cluster, Watched
 from shared_store.replicas import PREFIX, Replica, replicas, run, until
 from shared_store.test_one_limit_for_all import shared
 
@@ -184,9 +184,3 @@ def test_a_tenants_user_is_enough_in_a_cluster(cluster: Cluster) -> None:
             await until(lambda: wrong.store.outage.reason == "Refused")
 
     run(main())
-
-
-def test_patience_ends() -> None:
-    """The tests' own helper says what it waited for in vain."""
-    with pytest.raises(TimeoutError, match="a thing"):
-        patiently("a thing", lambda: False, seconds=0.01)
