@@ -40,7 +40,12 @@ def show_users(
         raise CommandError(
             "--tenant and --time-zone say whose ledger is asked and how: name it with --database"
         )
-    ledger = Database(database, tenant or "")
+    if tenant is None:
+        raise CommandError(
+            "the ledger is read for one tenant at a time: name it (quota: --tenant NAME; usage:"
+            " NAME alone)"
+        )
+    ledger = Database(database, tenant)
     zones = [body["spec"]["timeZone"] for body in resources if body["kind"] == "Tenant"]
     zone = named_zone(time_zone or (zones[0] if zones else "UTC"))
     now = datetime.now(UTC)

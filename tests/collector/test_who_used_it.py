@@ -84,3 +84,4 @@ def test_who_may_not_read_the_ledger_is_told_so(postgres: PostgresServer, ask: P
         assert ran.returncode == 1
         assert words in ran.stderr
         assert "budgetMonth" in ran.stdout
+    assert "usage: NAME alone" in " ".join(ask("usage", url(postgres)).stderr.split())
