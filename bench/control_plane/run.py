@@ -79,6 +79,7 @@ class Run:
             self.operator.said, "all in order", within=LONGEST_S
         )
         await self._settled()
+        self.figures["memory_alone_mb"] = self.operator.memory_mb()
 
     @asynccontextmanager
     async def _crowd(self, hands: Hands) -> AsyncIterator[Crowd]:
