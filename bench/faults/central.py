@@ -5,14 +5,12 @@ found or brought by what the tests use.
 """
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +23,7 @@ TESTS: Final = str(Path(__file__).parents[2] / "tests")
 if TESTS not in sys.path:
     sys.path.insert(0, TESTS)
 
+from cluster.binaries import NoBinariesError  # noqa: E402 - the tests' own kits
 from cluster.control_plane import ControlPlane  # noqa: E402 - the tests' own kits
 from cluster.operator_kit import ensure_namespace  # noqa: E402 - as above
 from collector.collector_process import CollectorProcess  # noqa: E402 - as above
@@ -32,6 +31,7 @@ from collector.postgres_server import (  # noqa: E402 - as above
     OWNER,
     PASSWORD,
     WRITER,
+    NoPostgresError,
     PostgresServer,
 )
 
@@ -62,8 +62,8 @@ class Central:
         self._duplicates = 0
         self._plane: Any = None
         self.database: Any = None
-        self._collector: Any = None
-        self.relay: Relay | None = None
+        self.collector: Any = None
+        self._relay: Relay | None = None
 
     async def start(self) -> None:
         """All of it serves.
@@ -71,9 +71,19 @@ class Central:
         Raises:
             WorldError: a part does not.
         """
-        await asyncio.to_thread(self._start)
-        self.relay = Relay(self._collector.port)
-        await self.relay.start()
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # What a thread begins, nobody can stop before it is done.
+            await asyncio.wait({starting})
+            raise
+        except (AssertionError, RuntimeError, OSError, NoPostgresError, NoBinariesError) as error:
+            raise WorldError(
+                f"API server, PostgreSQL or collector do not start: {error}"
+            ) from error
+        self._relay = Relay(self.collector.port)
+        await self._relay.start()
 
     def _start(self) -> None:
         self.tokens.mkdir(parents=True)
@@ -98,28 +108,37 @@ class Central:
         self.database.execute(f"ALTER ROLE {self._reader} LOGIN PASSWORD '{PASSWORD}'")
         place = self._folder / "collector"
         place.mkdir()
-        self._collector = CollectorProcess(place, self.database, self._plane.kubeconfig())
-        self._collector.start()
+        self.collector = CollectorProcess(place, self.database, self._plane.kubeconfig())
+        self.collector.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """No process of it is left."""
-        for part in (self._collector, self.database):
+        if self._relay is not None:
+            await self._relay.stop()
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        for part in (self.collector, self.database):
             if part is not None:
                 part.stop()
         if self._plane is not None:
             self._plane.__exit__(None, None, None)
 
     @property
+    def relay(self) -> Relay:
+        """The way from gateways to the collector."""
+        if self._relay is None:
+            raise WorldError("nothing was started")
+        return self._relay
+
+    @property
     def options(self) -> tuple[str, ...]:
         """How `up` is told of it."""
-        assert self.relay is not None
         return (
             "--collector", f"localhost:{self.relay.port}",
-            "--collector-ca", str(self._collector.ca),
+            "--collector-ca", str(self.collector.ca),
             "--collector-tokens", str(self.tokens),
         )  # fmt: skip
-
-    # --- what is asked of it ---
 
     def rows(self) -> list[Row]:
         """The tenant's rows, by the command and its own reader."""
@@ -144,12 +163,13 @@ class Central:
 
     def duplicates(self) -> int:
         """Rows that came to the collector a second time."""
-        return self._duplicates + self._figure(
+        return self._duplicates + self.figure(
             'bailiwick_collector_rows_total{delivery="duplicate"}'
         )
 
-    def _figure(self, name: str) -> int:
-        text = self._collector.get("/metrics")[1]
+    def figure(self, name: str) -> int:
+        """Sum of a metric of the collector, by the beginning of its lines."""
+        text = self.collector.get("/metrics")[1]
         return sum(
             int(float(line.rpartition(" ")[2]))
             for line in text.splitlines()
@@ -198,95 +218,25 @@ class Central:
         answer = plane.request("POST", f"{root}/serviceaccounts/{ACCOUNT}/token", {"spec": spec})
         (self.tokens / namespace).write_text(answer["status"]["token"])
 
-    # --- what befalls it ---
-
-    async def kill_database(self, seconds: float) -> None:
-        """It dies as with its node, and is back after the time."""
-        self.database.kill()
-        await asyncio.sleep(seconds)
-        await asyncio.to_thread(self.database.start)
-
-    async def pause_database(self, seconds: float) -> None:
-        """No process of it gets a turn for the time."""
-        main = self.database._process.pid  # noqa: SLF001 - the kit has no word for it
-        await _paused([main, *children(main)], seconds)
-
-    async def lock_ledger(self, seconds: float) -> None:
-        """For a while somebody else has the table to himself."""
-        await asyncio.to_thread(self._lock, seconds)
-
-    def _lock(self, seconds: float) -> None:
-        with self.database.connect() as held:
-            held.execute("LOCK TABLE attempts IN ACCESS EXCLUSIVE MODE")
-            time.sleep(seconds)
-            held.rollback()
-
-    async def kill_collector(self, seconds: float) -> None:
-        """It dies, and is back after the time."""
-        self._kill_collector()
-        await asyncio.sleep(seconds)
-        await self._start_collector()
-
-    async def pause_collector(self, seconds: float) -> None:
-        """It gets no turn for the time."""
-        await _paused([self._collector._process.pid], seconds)  # noqa: SLF001 - as above
-
-    async def pause_api(self, seconds: float) -> None:
-        """No token is reviewed for the time."""
-        await _paused([self._plane._processes[-1].pid], seconds)  # noqa: SLF001 - as above
-
-    async def cut_network(self, seconds: float) -> None:
-        """No gateway reaches the collector for the time."""
-        assert self.relay is not None
-        self.relay.cut()
-        await asyncio.sleep(seconds)
-        self.relay.mend()
-
-    async def stall_network(self, seconds: float) -> None:
-        """What is sent arrives after the time."""
-        assert self.relay is not None
-        self.relay.stall()
-        await asyncio.sleep(seconds)
-        self.relay.mend()
-
-    async def cut_answer(self) -> None:
-        """Rows were committed, and their gateway never hears so."""
-        with self._committed_unheard() as committed:
-            await committed
-
-    async def lose_answer(self) -> None:
-        """As `cut_answer`, and the collector is dead."""
-        with self._committed_unheard() as committed:
-            await committed
-            self._kill_collector()
-        await self._start_collector()
-
-    @contextlib.contextmanager
-    def _committed_unheard(self) -> Iterator[Any]:
-        assert self.relay is not None
-        self.relay.swallow_answers()
-        try:
-            yield self._commits()
-        finally:
-            self.relay.mend()
-
-    async def _commits(self) -> None:
-        name = "bailiwick_collector_batches_total"
-        before = await asyncio.to_thread(self._figure, name)
-        end = time.monotonic() + COMMIT_S
-        while await asyncio.to_thread(self._figure, name) <= before:
-            if time.monotonic() > end:
-                raise WorldError(f"no batch was committed within {COMMIT_S:.0f} s")
-            await asyncio.sleep(POLL_S)
-
-    def _kill_collector(self) -> None:
-        # What it counted dies with it.
+    def kill_collector(self) -> None:
+        """It is dead; what it counted is kept."""
         self._duplicates = self.duplicates()
-        self._collector.kill()
+        self.collector.kill()
 
-    async def _start_collector(self) -> None:
-        self._collector.start(ready=False)
+    async def start_collector(self) -> None:
+        """It serves again."""
+        self.collector.start(ready=False)
         await self.serves()
+
+    def processes(self) -> dict[str, list[int]]:
+        """Process ids of `database`, `collector` and `api`."""
+        # The kits have no words for them.
+        main = self.database._process.pid  # noqa: SLF001 - see above
+        return {
+            "database": [main, *children(main)],
+            "collector": [self.collector._process.pid],  # noqa: SLF001 - as above
+            "api": [self._plane._processes[-1].pid],  # noqa: SLF001 - as above
+        }
 
     async def serves(self) -> None:
         """The collector has seen the database, which answers.
@@ -295,19 +245,7 @@ class Central:
             WorldError: not so within a minute.
         """
         end = time.monotonic() + READY_S
-        while (await asyncio.to_thread(self._collector.get, "/readyz"))[0] != 200:
+        while (await asyncio.to_thread(self.collector.get, "/readyz"))[0] != 200:
             if time.monotonic() > end:
                 raise WorldError(f"the collector is not ready within {READY_S:.0f} s")
             await asyncio.sleep(POLL_S)
-
-
-async def _paused(pids: Sequence[int], seconds: float) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)

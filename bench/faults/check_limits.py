@@ -4,11 +4,12 @@ The moment of a decision and of a settle are known within bounds only. So each c
 and a most that it can have stood at, and a decision between the two is counted as undecided.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from itertools import accumulate
 from typing import Final
 
 from bench.faults.check_books import price
@@ -23,10 +24,9 @@ WINDOWS: Final = {
     "requests_per_second": 1.0,
     "requests_per_minute": 60.0,
     "tokens_per_minute": 60.0,
-    "tokens_per_month": float("inf"),
-    "budget_day": float("inf"),
-    "budget_month": float("inf"),
 }
+FOREVER: Final = frozenset({"tokens_per_month", "budget_day", "budget_month"})
+"""Kinds whose period a run does not leave."""
 CONCURRENT: Final = "concurrent_requests"
 REFUSALS: Final = frozenset({"rate_limit_exceeded", "insufficient_quota"})
 
@@ -100,6 +100,35 @@ def check_limits(evidence: Evidence, verdict: Verdict) -> None:
 
 
 Uses = dict[tuple[str, tuple[str, ...]], list[Use]]
+Levels = Iterator[tuple[Use, Decimal]]
+
+
+class Counter:
+    """All uses of one counter, looked up by time."""
+
+    def __init__(self, taken: list[Use]) -> None:
+        """`taken` is in order of admission."""
+        self._taken = taken
+        self._admitted = [use.admitted for use in taken]
+        self._settled = sorted(taken, key=lambda use: use.settled_last)
+        self._when = [use.settled_last for use in self._settled]
+        self._charged = [
+            Decimal(),
+            *accumulate(use.charged for use in self._settled),
+        ]
+
+    def admitted(self, first: float, last: float) -> list[Use]:
+        """Those after the one moment and not after the other."""
+        return self._taken[bisect_right(self._admitted, first) : bisect_right(self._admitted, last)]
+
+    def settled(self, before: float) -> Decimal:
+        """What those are charged that were certainly settled before."""
+        return self._charged[bisect_left(self._when, before)]
+
+    def unsettled(self, at: float, last: float) -> list[Use]:
+        """The others, as far as they were admitted until `last`."""
+        others = self._settled[bisect_left(self._when, at) :]
+        return [use for use in others if use.admitted <= last]
 
 
 def _uses(evidence: Evidence, timeline: Timeline) -> Uses:
@@ -151,19 +180,17 @@ def _over(
     amount = Decimal(rule.amount)
     if sum(max(use.reserved, use.charged) for use in taken) <= amount:
         return []
-    found = []
-    admitted = [use.admitted for use in taken]
-    for use in taken:
-        at = use.admitted
-        if rule.kind != CONCURRENT and WINDOWS[rule.kind] < float("inf") and time.stepped(at):
-            continue
-        start = bisect_right(admitted, at - WINDOWS.get(rule.kind, float("inf")))
-        end = bisect_right(admitted, at)
-        level = _least(rule, taken[start:end], at, time)
-        if level > amount:
-            bound = _died_with(rule, at, time)
-            found.append(Excess(rule, subject, use.call, level - amount, bound))
-    return found
+    if rule.kind == CONCURRENT:
+        levels = _concurrent(taken, time)
+    elif rule.kind in FOREVER:
+        levels = _forever(taken)
+    else:
+        levels = _windowed(taken, WINDOWS[rule.kind], time)
+    return [
+        Excess(rule, subject, use.call, level - amount, _died_with(rule, use.admitted, time))
+        for use, level in levels
+        if level > amount
+    ]
 
 
 def _died_with(rule: LimitRule, at: float, time: Timeline) -> Decimal:
@@ -177,19 +204,67 @@ def _died_with(rule: LimitRule, at: float, time: Timeline) -> Decimal:
     return (Decimal(rule.amount) / (2 * (time.gateways + 1))).to_integral_value(ROUND_CEILING)
 
 
-def _least(rule: LimitRule, taken: list[Use], at: float, time: Timeline) -> Decimal:
-    if rule.kind != CONCURRENT:
-        return sum((use.least(at) for use in taken), Decimal())
-    followed = {use.call for use in taken if use.attempt > 1}
-    return Decimal(
-        sum(
-            at < use.settled_first - EDGE_S
-            # A later attempt takes its place over, and what was in flight at a death is over.
-            and not (use.attempt == 1 and use.call in followed)
-            and time.near(use.admitted, at, gateway=use.gateway) is None
-            for use in taken
+def _windowed(taken: list[Use], window: float, time: Timeline) -> Levels:
+    """At each admission what the last seconds held at least."""
+    admitted = [use.admitted for use in taken]
+    for use in taken:
+        at = use.admitted
+        if time.stepped(at):
+            continue
+        within = taken[bisect_right(admitted, at - window) : bisect_right(admitted, at)]
+        yield use, sum((one.least(at) for one in within), Decimal())
+
+
+def _forever(taken: list[Use]) -> Levels:
+    """At each admission what all admissions before it took at least."""
+    settled = Decimal()
+    for use, at, open_ in _open(taken, lambda use, at: at > use.settled_last):
+        settled += sum((one.charged for one in open_.gone), Decimal())
+        yield use, settled + sum((one.least(at) for one in open_.there), Decimal())
+
+
+def _concurrent(taken: list[Use], time: Timeline) -> Levels:
+    """At each admission how many were certainly under way."""
+    followed: set[int] = set()
+    for use, at, open_ in _open(taken, lambda use, at: at >= use.settled_first - EDGE_S):
+        followed |= {one.call for one in open_.new if one.attempt > 1}
+        yield (
+            use,
+            Decimal(
+                sum(
+                    # A later attempt takes its place over; what flew at a death is over.
+                    not (one.attempt == 1 and one.call in followed)
+                    and time.near(one.admitted, at, gateway=one.gateway) is None
+                    for one in open_.there
+                )
+            ),
         )
-    )
+
+
+@dataclass(slots=True)
+class _Open:
+    """Uses that are not over at a moment, those that are since the last, and those that began."""
+
+    there: list[Use]
+    gone: list[Use]
+    new: list[Use]
+
+
+def _open(
+    taken: list[Use], over: Callable[[Use, float], bool]
+) -> Iterator[tuple[Use, float, _Open]]:
+    """Each admission with what is open then; quick, since what is over is not looked at again."""
+    there: list[Use] = []
+    end = 0
+    admitted = [use.admitted for use in taken]
+    for use in taken:
+        at = use.admitted
+        upto = bisect_right(admitted, at)
+        new, end = taken[end:upto], upto
+        there += new
+        gone = [one for one in there if over(one, at)]
+        there = [one for one in there if not over(one, at)]
+        yield use, at, _Open(there=there, gone=gone, new=new)
 
 
 def _refusals(
@@ -202,6 +277,7 @@ def _refusals(
     false: list[str] = []
     right = undecided = 0
     unsaid: list[str] = []
+    counters = {key: Counter(taken) for key, taken in uses.items()}
     for seen in evidence.seen:
         if seen.code not in REFUSALS:
             continue
@@ -213,9 +289,10 @@ def _refusals(
         amount, need = Decimal(rule.amount), _need(rule.kind, seen)
         if Decimal(str(seen.limit["requested"])) != need:
             unsaid.append(f"call {seen.call}: needs {need}, told {seen.limit['requested']}")
-        most = _bound(rule, uses.get(key, []), seen, Use.most, widest=True)
-        least = _bound(rule, uses.get(key, []), seen, Use.least, widest=False)
-        if rule.kind != CONCURRENT and timeline.stepped(seen.sent) and WINDOWS[rule.kind] < 100:
+        counter = counters.get(key) or Counter([])
+        most = _bound(rule, counter, seen, Use.most, widest=True)
+        least = _bound(rule, counter, seen, Use.least, widest=False)
+        if rule.kind in WINDOWS and timeline.stepped(seen.sent):
             undecided += 1
         elif most + need <= amount:
             false.append(
@@ -234,25 +311,27 @@ def _refusals(
 
 def _bound(
     rule: LimitRule,
-    taken: list[Use],
+    counter: Counter,
     seen: Seen,
     value: Callable[[Use, float], Decimal],
     *,
     widest: bool,
 ) -> Decimal:
     """What the counter stood at when the call was refused: at most, or at least."""
-    window = WINDOWS.get(rule.kind, float("inf"))
     # The widest view holds all that may have counted at some moment of the call.
     slack = EDGE_S if widest else -EDGE_S
-    first = (seen.sent if widest else seen.ended) - window - slack
     last = (seen.ended if widest else seen.sent) + slack
     choose = max if widest else min
-    return sum(
+    if rule.kind in WINDOWS:
+        first = (seen.sent if widest else seen.ended) - WINDOWS[rule.kind] - slack
+        base, taken = Decimal(), counter.admitted(first, last)
+    else:
+        base, taken = counter.settled(seen.sent), counter.unsettled(seen.sent, last)
+    return base + sum(
         (
             choose(value(use, seen.sent), value(use, seen.ended))
             for use in taken
-            if first < use.admitted <= last
-            and not (rule.kind == CONCURRENT and use.call == seen.call)
+            if not (rule.kind == CONCURRENT and use.call == seen.call)
         ),
         Decimal(),
     )

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 from typing import Final
 
-from bench.faults.central import Central
+from bench.faults.central_faults import CentralFaults
 from bench.faults.evidence import Fault
-from bench.faults.kinds import KILLS, UNFELT, FaultKind
+from bench.faults.kinds import CLOCKS, KILLS, UNFELT, FaultKind
 from bench.faults.processes import POLL_S, READY_S, StoreProcess, WorldError, alive, until
 from bench.faults.schedule import Planned
 from bench.faults.world import World
@@ -24,7 +24,8 @@ STEP_S: Final = 45.0
 """How far clocks are moved: most of a minute, so that windows would empty early."""
 ROOM: Final = 500
 """Bytes that a full disk still takes: a few records, the last of them in part."""
-Act = Callable[[Planned], Awaitable[None]]
+Act = Callable[[Planned], Awaitable[bool | None]]
+"""False: it did not come to what it is called."""
 
 
 def _fill_up(path: Path) -> None:
@@ -49,7 +50,16 @@ class Injector:
         self._apart = apart
 
     async def run(self, planned: Sequence[Planned], *, last: int) -> None:
-        """Every fault has been done and is over, or call `last` has begun: faults need a load."""
+        """Faults have been done in their order until call `last` began: faults need a load.
+
+        Where they take longer than there is room for, the clocks' turn comes all the same.
+        """
+        clocks = [fault for fault in planned if fault.kind in CLOCKS]
+        others = [fault for fault in planned if fault.kind not in CLOCKS]
+        await self._until(others, min([last, *(fault.at_call for fault in clocks)]))
+        await self._until(clocks, last)
+
+    async def _until(self, planned: Sequence[Planned], last: int) -> None:
         earliest = 0
         for fault in planned:
             # Callers do not tell: what begins next is only known by looking.
@@ -62,12 +72,14 @@ class Injector:
 
     async def _do(self, fault: Planned) -> Fault:
         began = time.time()
-        await self._acts[fault.kind](fault)
+        # Without a commit whose answer could be lost, the network only stalled.
+        came = await self._acts[fault.kind](fault) is not False
+        kind = fault.kind if came else FaultKind.STALL_NETWORK
         lifted = time.time()
         await (self._takes_rows() if fault.kind.value in UNFELT else self._serves())
         recovered = time.time()
         return Fault(
-            kind=fault.kind.value,
+            kind=kind.value,
             target=fault.target,
             began=began,
             lifted=lifted,
@@ -101,24 +113,23 @@ class Injector:
             FaultKind.PAUSE_STORE: lambda fault: self._pause(self._store.process.pid, fault),
             FaultKind.EMPTY_STORE: lambda _: self._store.forget(),
             FaultKind.KILL_DATABASE: lambda fault: self._central.kill_database(fault.amount),
-            FaultKind.PAUSE_DATABASE: lambda fault: self._central.pause_database(fault.amount),
+            FaultKind.PAUSE_DATABASE: lambda fault: self._central.pause("database", fault.amount),
             FaultKind.KILL_COLLECTOR: lambda fault: self._central.kill_collector(fault.amount),
-            FaultKind.PAUSE_COLLECTOR: lambda fault: self._central.pause_collector(fault.amount),
+            FaultKind.PAUSE_COLLECTOR: lambda fault: self._central.pause("collector", fault.amount),
             FaultKind.CUT_NETWORK: lambda fault: self._central.cut_network(fault.amount),
             FaultKind.STALL_NETWORK: lambda fault: self._central.stall_network(fault.amount),
             FaultKind.LOSE_ANSWER: lambda _: self._central.lose_answer(),
             FaultKind.CUT_ANSWER: lambda _: self._central.cut_answer(),
-            FaultKind.PAUSE_API: lambda fault: self._central.pause_api(fault.amount),
+            FaultKind.PAUSE_API: lambda fault: self._central.pause("api", fault.amount),
             FaultKind.CLOCK_AHEAD: lambda _: self._set_clock(STEP_S),
             FaultKind.CLOCK_BACK: lambda _: self._set_clock(0),
         }
 
     @property
-    def _central(self) -> Central:
-        central = self._world.central
-        if central is None:
+    def _central(self) -> CentralFaults:
+        if self._world.central is None:
             raise WorldError("this run has no collector")
-        return central
+        return CentralFaults(self._world.central)
 
     async def _takes_rows(self) -> None:
         if self._world.central is not None:
@@ -219,7 +230,7 @@ class Injector:
     async def _lock(self, fault: Planned) -> None:
         """For a while somebody else has the database to himself."""
         if self._world.central is not None:
-            await self._world.central.lock_ledger(fault.amount)
+            await self._central.lock_ledger(fault.amount)
             return
         database = self._world.ledger(self._at(fault))
         with contextlib.closing(sqlite3.connect(database, timeout=5)) as held:

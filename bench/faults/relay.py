@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import Final
 
 CHUNK: Final = 1 << 16
+HANDSHAKE: Final = 2
+"""Answers of a handshake."""
 
 
 class Relay:
@@ -12,6 +15,8 @@ class Relay:
 
     def __init__(self, to_port: int) -> None:
         self.port = 0
+        self.swallowed = 0
+        """Answers that got lost, in pieces as they came."""
         self._to = to_port
         self._cut = False
         self._deaf = False
@@ -49,7 +54,10 @@ class Relay:
         self._flows.clear()
 
     def swallow_answers(self) -> None:
-        """What the collector says is lost until `mend`, which resets what was open."""
+        """What the collector says is lost until `mend`, which resets what was open.
+
+        Not what it says until both sides know each other: nothing would be asked then.
+        """
         self._deaf = True
 
     def mend(self) -> None:
@@ -72,9 +80,10 @@ class Relay:
             far, on = await asyncio.open_connection("127.0.0.1", self._to)
             writers.add(on)
             self._open.add(on)
+            talk = _Talk()
             passing = [
-                asyncio.ensure_future(self._pass(near, on, answers=False)),
-                asyncio.ensure_future(self._pass(far, back, answers=True)),
+                asyncio.ensure_future(self._ask(near, on, talk)),
+                asyncio.ensure_future(self._answer(far, back, talk)),
             ]
             try:
                 await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
@@ -90,13 +99,36 @@ class Relay:
             self._open -= writers
             self._tasks.discard(task)
 
-    async def _pass(
-        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, answers: bool
+    async def _ask(
+        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, talk: "_Talk"
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(CHUNK):
                 await self._flows.wait()
-                if answers and self._deaf:
-                    continue
+                talk.asked()
                 to.write(data)
                 await to.drain()
+
+    async def _answer(
+        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, talk: "_Talk"
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(CHUNK):
+                await self._flows.wait()
+                if self._deaf and talk.begun:
+                    self.swallowed += 1
+                    continue
+                talk.answers += 1
+                to.write(data)
+                await to.drain()
+
+
+@dataclass(slots=True)
+class _Talk:
+    """How far a connection is: its handshake takes two answers (TLS, then HTTP/2's settings)."""
+
+    answers: int = 0
+    begun: bool = False
+
+    def asked(self) -> None:
+        self.begun = self.begun or self.answers >= HANDSHAKE

@@ -76,9 +76,9 @@ async def run(
     else:
         return evidence
     finally:
-        if world.central is not None and world.central.relay is not None:
-            await world.central.relay.stop()
         await asyncio.to_thread(world.stop)
+        if world.central is not None:
+            await world.central.stop()
         world.unmount()
 
 
@@ -87,8 +87,8 @@ async def _done(options: Options, world: World, *, say: Callable[[str], None]) -
     done: list[Fault] = []
     planned = faults(options.seed, options.count, every=options.every, scale=options.scale)
     say(
-        f"{options.count} calls at {options.rate:g}/s, {sum(map(len, planned))} faults:"
-        f" {options.count / options.rate / 60:.0f} minutes and what the faults take …"
+        f"{options.count} calls at {options.rate:g}/s, at most {sum(map(len, planned))} faults"
+        f" of processes: {options.count / options.rate / 60:.0f} minutes and what the faults take …"
     )
 
     def progress() -> int:
@@ -99,7 +99,7 @@ async def _done(options: Options, world: World, *, say: Callable[[str], None]) -
         telling = group.create_task(_tell(callers, done, options.count, say))
         work = [group.create_task(callers.run(calls(options.seed, options.count)))]
         for some in planned:
-            injector = Injector(world, progress=progress, apart=options.every // 2, done=done)
+            injector = Injector(world, progress=progress, apart=options.every // 3, done=done)
             work.append(group.create_task(injector.run(some, last=options.count)))
         await asyncio.wait(work)
         telling.cancel()

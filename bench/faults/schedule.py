@@ -9,6 +9,8 @@ from typing import Final
 
 from bench.faults.kinds import CENTRAL, CLOCKS, STORE, FaultKind
 
+LASTS_S: Final = (0.3, 1.5)
+"""How long a pause, a cut or an absence lasts."""
 JUMPS: Final = 6
 """Times that a clock is moved at most."""
 
@@ -91,5 +93,5 @@ def _planned(
         at_call=place + chooser.randint(0, every // 4),
         kind=kind,
         target=chooser.choice(targets),
-        amount=round(chooser.uniform(0.5, 2.0), 2),
+        amount=round(chooser.uniform(*LASTS_S), 2),
     )

@@ -134,8 +134,6 @@ class World:
             provider.kill()
         if self.store is not None:
             self.store.kill()
-        if self.central is not None:
-            self.central.stop()
 
     def unmount(self) -> None:
         """The disk in memory is gone, with all that was on it."""
