@@ -72,7 +72,7 @@ rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minut
 fuzz: $(STAMP)  ## Hostile bodies, streams and resources: make fuzz N=1000000 SEED=2
 	@PYTHONPATH=tests .venv/bin/python -m fuzz_kit $(N) $(SEED)
 
-faults: $(STAMP)  ## Check the books after 24,000 calls while everything dies, 15 minutes: make faults SEED=1
+faults: $(STAMP)  ## Check the books after 20,000 calls while everything dies, 15 minutes: make faults SEED=1
 	@.venv/bin/python -m bench.faults --seed $(SEED) $(if $(filter command line environment,$(origin N)),--calls $(N)) $(ARGS)
 
 bench: $(STAMP)  ## Speed and memory against plain Envoy, into the README: make bench ARGS=--no-rival

@@ -37,10 +37,10 @@ def main() -> int:
     """0 where every check holds, 1 where one does not, 2 where the run itself failed."""
     parser = argparse.ArgumentParser(prog="python -m bench.faults")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--calls", type=int, default=24_000)
+    parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=45, help="calls a second")
     parser.add_argument("--at-once", type=int, default=48)
-    parser.add_argument("--every", type=int, default=110, help="calls between two faults")
+    parser.add_argument("--every", type=int, default=100, help="calls between two faults")
     smaller = parser.add_mutually_exclusive_group()
     smaller.add_argument(
         "--shared",

@@ -24,17 +24,19 @@ def check_errors(evidence: Evidence, verdict: Verdict) -> None:
     timeline = Timeline(evidence)
     wrong: list[str] = []
     met: Counter[str] = Counter()
+    excused = 0
     for seen in evidence.seen:
+        felt = timeline.felt(seen.sent, seen.ended, seen.gateway) is not None
+        excused += felt
         if _fine(seen):
             continue
         what = f"{seen.status} {seen.code}".strip() if seen.status else seen.end
-        if timeline.felt(seen.sent, seen.ended, seen.gateway) is not None or (
-            seen.code == INCOMPLETE and timeline.incomplete(seen)
-        ):
+        if felt or (seen.code == INCOMPLETE and timeline.incomplete(seen)):
             met[what] += 1
         elif seen.kind not in LYING or seen.code in OWN:
             wrong.append(f"call {seen.call} ({seen.kind}): {what}, {seen.end}")
     verdict.add("calls", len(evidence.seen))
+    verdict.add("  of them far from any fault that may be felt", len(evidence.seen) - excused)
     shown = ", ".join(f"{what} {n}" for what, n in sorted(met.items()))
     verdict.add("errors while a fault was felt", f"{met.total()} ({shown})" if met else 0)
     verdict.add(UNEXPLAINED, len(wrong), wrong)
