@@ -84,6 +84,24 @@ class Applier:
             await self._kube.delete(kind, namespace=namespace, name=state.name, uid=state.uid)
             self._records.get(namespace, {}).pop(key, None)
 
+    async def evict(
+        self, namespace: str, *, seen: Sequence[ChildState], binding: str
+    ) -> tuple[str, ...]:
+        """Names of objects that another binding owns; all are on their way out, claims too.
+
+        Applied over, they would be this binding's: with them the journal and the keys of whoever
+        had the namespace before.
+        """
+        others = [one for one in seen if one.binding not in ("", binding) and one.kind in KINDS]
+        for one in others:
+            if not one.terminating:
+                await self._kube.delete(
+                    KINDS[one.kind], namespace=namespace, name=one.name, uid=one.uid
+                )
+        if others:
+            self.forget(namespace)
+        return tuple(f"{one.kind}/{one.name}" for one in others)
+
     def forget(self, namespace: str) -> None:
         """Drop what is remembered of a namespace."""
         self._records.pop(namespace, None)

@@ -1,5 +1,6 @@
 """What came of a tenant's namespaces, as conditions. Pure."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,11 +15,16 @@ from bailiwick_operator.world import Broken, PodState
 
 LONGEST_MESSAGE = 1024
 """Characters of a namespace's message in the Tenant's status."""
+EVICTING_S = 2.0
+"""Until objects that were deleted are looked for again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How far one namespace of a tenant is; `failure` is to be tried again."""
+    """How far one namespace of a tenant is; `failure` is to be tried again.
+
+    `look_again` is in seconds, for what no watch may tell.
+    """
 
     namespace: str
     bound: bool
@@ -26,6 +32,7 @@ class Outcome:
     verdict: Verdict
     digest: str = ""
     failure: KubeError | None = None
+    look_again: float = math.inf
 
     @property
     def status(self) -> dict[str, Any]:
@@ -61,6 +68,14 @@ def taken(namespace: str, *, by: str, leaving: bool, accepted: Condition) -> Out
     )
     verdict = Verdict(Reason.NOT_ACCEPTED, refused.message)
     return Outcome(namespace, bound=False, accepted=refused, verdict=verdict)
+
+
+def inherited(namespace: str, *, names: Sequence[str], accepted: Condition) -> Outcome:
+    """What comes of a namespace where objects of the tenant before are still going."""
+    listed = ", ".join(sorted(names))
+    words = f"Waits until what the namespace's gateway before this one had is gone: {listed}."
+    verdict = Verdict(Reason.PROPAGATING, words)
+    return Outcome(namespace, bound=True, accepted=accepted, verdict=verdict, look_again=EVICTING_S)
 
 
 def summary(tenant: Tenant, outcomes: Sequence[Outcome], *, now: datetime) -> list[Condition]:

@@ -34,6 +34,7 @@ from bailiwick_operator.opinions import Opinions
 from bailiwick_operator.outcome import (
     Outcome,
     condition,
+    inherited,
     invalid,
     missing,
     programmed,
@@ -140,7 +141,7 @@ class Reconciler:
             rolled=of_tenant(tenant, self._acks.of),
             without=() if grants else (ConditionType.VAULT_GRANTED,),
         )
-        pause = await self._departures(tenant)
+        pause = min([await self._departures(tenant), *(one.look_again for one in outcomes)])
         for outcome in outcomes:
             if outcome.failure is not None:
                 raise outcome.failure
@@ -160,6 +161,9 @@ class Reconciler:
         binding = await self._claims.hold(tenant, namespace, seen=self._world.binding(namespace))
         if isinstance(binding, Taken):
             return taken(namespace, by=binding.tenant, leaving=binding.leaving, accepted=accepted)
+        seen = tuple(self._world.children(namespace))
+        if names := await self._applier.evict(namespace, seen=seen, binding=binding.uid):
+            return inherited(namespace, names=names, accepted=accepted)
         version = self._hub.put(
             namespace, result.config, stored=self._world.stored(namespace, CONFIG_CURRENT)
         )

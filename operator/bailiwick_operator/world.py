@@ -1,5 +1,6 @@
 """What the operator knows of the cluster: read-only views of its indices."""
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from bailiwick_operator.api.v1alpha1 import (
 from bailiwick_operator.children.binding import LEAVING
 from bailiwick_operator.children.config import stored_version
 from bailiwick_operator.compile.findings import Ref
-from bailiwick_operator.kube.kinds import CONFIG_MAP
+from bailiwick_operator.kube.kinds import CONFIG_MAP, TENANT_BINDING
 from bailiwick_operator.kube.model import Manifest
 from bailiwick_operator.publish.hub import Version
 
@@ -67,7 +68,10 @@ class PodState:
 
 @dataclass(frozen=True, slots=True)
 class ChildState:
-    """One of the operator's own objects as last seen; `config` is the version it holds."""
+    """One of the operator's own objects as last seen; `config` is the version it holds.
+
+    `binding` is the UID of the TenantBinding that owns it; empty: none does.
+    """
 
     kind: str
     name: str
@@ -76,6 +80,7 @@ class ChildState:
     generation: int
     terminating: bool
     config: Version | None
+    binding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,4 +208,11 @@ def read_child(body: Manifest) -> ChildState:
         generation=int(metadata.get("generation", 0)),
         terminating="deletionTimestamp" in metadata,
         config=stored_version(body) if body["kind"] == CONFIG_MAP.kind else None,
+        binding=_binding_of(metadata),
     )
+
+
+def _binding_of(metadata: Manifest) -> str:
+    owners: list[Manifest] = metadata.get("ownerReferences") or []
+    mine = (one["uid"] for one in owners if one["kind"] == TENANT_BINDING.kind)
+    return sys.intern(next(mine, ""))  # one string for all objects of a namespace

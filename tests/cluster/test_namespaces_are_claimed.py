@@ -5,6 +5,7 @@ import urllib.error
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 from cluster.control_plane import ControlPlane
 from cluster.operator_kit import (
@@ -15,10 +16,13 @@ from cluster.operator_kit import (
     ensure_namespace,
     operating,
     path_of,
+    settings,
     tenant,
     until_says,
 )
 from cluster.waiting import eventually
+
+from bailiwick_operator.children.model import Storage
 
 
 def binding(plane: ControlPlane, namespace: str) -> Any:
@@ -45,6 +49,75 @@ def test_the_first_claim_stands(control_plane: ControlPlane) -> None:
             await asyncio.to_thread(plane.request, "DELETE", path_of(older[0]))
             await until_says(plane, newer[0], "Accepted", "True", "Accepted")
             assert binding(plane, "contested")["spec"]["tenant"] == "newer"
+            assert operator.probe()["failed"] == 0
+
+    asyncio.run(run())
+
+
+def owned(plane: ControlPlane, namespace: str) -> dict[str, tuple[str, str]]:
+    """UID and owner's UID of what a gateway has there, its journal's claim among it."""
+    found = {}
+    for root, kind in (
+        ("/apis/apps/v1", "deployments"),
+        ("/api/v1", "serviceaccounts"),
+        ("/api/v1", "persistentvolumeclaims"),
+        ("/api/v1", "configmaps"),
+    ):
+        selector = "labelSelector=app.kubernetes.io/managed-by=bailiwick-operator"
+        path = f"{root}/namespaces/{namespace}/{kind}?{selector}"
+        for item in plane.request("GET", path)["items"]:
+            metadata = item["metadata"]
+            (owner,) = metadata["ownerReferences"]
+            found[f"{kind}/{metadata['name']}"] = (metadata["uid"], owner["uid"])
+    return found
+
+
+def unprotected(plane: ControlPlane, namespace: str) -> None:
+    """Let go of volume claims, as a cluster's controller does once no pod uses them."""
+    root = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    for item in plane.request("GET", root)["items"]:
+        path = f"{root}/{item['metadata']['name']}"
+        plane.request("PATCH", path, {"metadata": {"finalizers": None}}, kind="merge")
+
+
+def test_nothing_of_one_tenant_passes_to_the_next(control_plane: ControlPlane) -> None:
+    """Account, pods and journal are made anew: no garbage collector has run in between."""
+
+    async def run() -> None:
+        plane = control_plane
+        ensure_namespace(plane, "passed-on")
+        before, after = tenant("first", "passed-on"), tenant("second", "passed-on")[:1]
+        apply_all(plane, before)
+        said = settings()
+        gateway = msgspec.structs.replace(said.gateway, storage=Storage(size="1Gi"))
+        said = msgspec.structs.replace(said, gateway=gateway)
+        async with operating(plane, said) as operator:
+            await until_says(plane, before[0], "Accepted", "True", "Accepted")
+
+            async def complete() -> bool:
+                kinds = {
+                    name.split("/")[0]
+                    for name in await asyncio.to_thread(owned, plane, "passed-on")
+                }
+                return len(kinds) == 4
+
+            await eventually(complete)
+            old = owned(plane, "passed-on")
+            unprotected(plane, "passed-on")
+            await asyncio.to_thread(plane.request, "DELETE", path_of(before[0]))
+            await asyncio.to_thread(apply_all, plane, after)
+
+            async def second() -> bool:
+                held = await asyncio.to_thread(binding, plane, "passed-on")
+                new = await asyncio.to_thread(owned, plane, "passed-on")
+                return (
+                    bool(held) and held["spec"]["tenant"] == "second" and new.keys() == old.keys()
+                )
+
+            await eventually(second)
+            held, new = binding(plane, "passed-on"), owned(plane, "passed-on")
+            assert {owner for _, owner in new.values()} == {held["metadata"]["uid"]}
+            assert not {uid for uid, _ in new.values()} & {uid for uid, _ in old.values()}
             assert operator.probe()["failed"] == 0
 
     asyncio.run(run())
