@@ -9,7 +9,7 @@ import pytest
 from e2e.client import Cluster
 from e2e.world import namespaces, refuse_a_used_cluster, remove
 
-PARTS = ("operator", "gateway", "caller", "vault")
+PARTS = ("operator", "gateway", "caller", "vault", "postgres")
 
 
 @dataclass(slots=True)

@@ -5,6 +5,9 @@ import json
 from e2e.client import Cluster, condition, repository, until
 from e2e.commands import bailiwick
 from e2e.conftest import Story
+from e2e.ledgered import HOST, LOGIN, POSTGRES, ca
+from e2e.ledgered import manifests as postgres_manifests
+from e2e.ledgered import set_up as set_ledger_up
 from e2e.released import components, gateway_pods, upgrade
 from e2e.seen import until_programmed
 from e2e.vaulted import ADDRESS, KEYS, VAULT, in_vault, put_key, set_up
@@ -44,9 +47,22 @@ def test_vault_is_set_up_as_documented(
     put_key(cluster, KEYS[0])
 
 
+def test_the_ledger_is_set_up_as_documented(cluster: Cluster, images: dict[str, str]) -> None:
+    """Once per cluster: a database with this release's schema, and a login that may add rows."""
+    operator, postgres = (f"{images[part]}:{images['tag']}" for part in ("operator", "postgres"))
+    cluster.apply(postgres_manifests(postgres))
+    cluster.ready(f"--namespace={POSTGRES}", "deployment/postgres")
+    set_ledger_up(cluster, operator, namespace=SYSTEM)
+
+
 def test_helm_installs_the_operator(cluster: Cluster, story: Story, images: dict[str, str]) -> None:
     """`helm install` ends with a ready operator, and `helm test` reaches its config stream."""
     vault = {"address": ADDRESS, "caBundle": story.vault_ca, "manage": True}
+    collector = {
+        "enabled": True,
+        "replicas": 1,
+        "database": {"host": HOST, "caBundle": ca(), "secretName": LOGIN},
+    }
     image = {
         part: {"repository": images[part], "tag": images["tag"]} for part in ("operator", "gateway")
     }
@@ -60,6 +76,8 @@ def test_helm_installs_the_operator(cluster: Cluster, story: Story, images: dict
         f"gateway={json.dumps(VALUES['gateway'])}",
         "--set-json",
         f"vault={json.dumps(vault)}",
+        "--set-json",
+        f"collector={json.dumps(collector)}",
         "--wait",
         "--timeout",
         "200s",

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import yaml
 from e2e.client import Cluster, CommandError, program, repository, run
+from e2e.ledgered import POSTGRES
 from e2e.vaulted import VAULT, certificate
 
 SYSTEM = "bailiwick-system"
@@ -39,7 +40,7 @@ def namespaces() -> list[dict[str, Any]]:
                 "labels": {MARK: "true", "pod-security.kubernetes.io/enforce": "restricted"},
             },
         }
-        for name in (SYSTEM, TENANT_NAMESPACE, MODELS, MONITORING, VAULT)
+        for name in (SYSTEM, TENANT_NAMESPACE, MODELS, MONITORING, VAULT, POSTGRES)
     ]
 
 
