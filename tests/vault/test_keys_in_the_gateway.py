@@ -164,6 +164,8 @@ def keys_of_rows(world: World) -> list[tuple[int, int, str, str]]:
     if not file.exists():
         return []
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchall():
+            return []  # the file comes before its tables
         return connection.execute(
             "SELECT attempt, status, provider_key, provider_key_id FROM attempts"
             " ORDER BY admitted_at, attempt"
