@@ -24,11 +24,13 @@ def thrifty() -> None:
 
 
 def tidy() -> None:
-    """Return what is free, and do not look through what is known by now again.
+    """Return what is free, and do not look through what is known by now before the next time.
 
-    A look at ten thousand resources takes tenths of a second, in which no agent is answered. What
-    is replaced later goes without it: a resource is part of no cycle.
+    A look at ten thousand resources takes tenths of a second, in which no agent is answered: once
+    here, and not whenever Python thinks of it. What was set aside before is looked through again,
+    or a call, a stream or an error that was under way then would stay for ever.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     _libc("malloc_trim", 0)

@@ -39,3 +39,30 @@ def test_what_was_used_once_is_returned() -> None:
     assert int(used) > 70
     assert int(left) < 20
     assert frozen == "True"
+
+
+CYCLE = """
+import gc, weakref
+from bailiwick_operator import memory
+
+class Stream:
+    pass
+
+gc.disable()
+stream = Stream()
+stream.itself = stream
+gone = weakref.ref(stream)
+memory.tidy()
+del stream
+print(gone() is None)
+memory.tidy()
+print(gone() is None)
+"""
+
+
+def test_what_was_under_way_at_one_look_is_gone_after_the_next() -> None:
+    """A stream that ended after it was set aside, and that only a collector can find."""
+    run = subprocess.run(
+        [sys.executable, "-c", CYCLE], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert run.stdout.split() == ["False", "True"]
