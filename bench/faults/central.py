@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -18,16 +17,11 @@ from typing import Any, Final
 from bench.faults.evidence import Row
 from bench.faults.processes import BIN, POLL_S, READY_S, WorldError, children
 from bench.faults.relay import Relay
-
-TESTS: Final = str(Path(__file__).parents[2] / "tests")
-if TESTS not in sys.path:
-    sys.path.insert(0, TESTS)
-
-from cluster.binaries import NoBinariesError  # noqa: E402 - the tests' own kits
-from cluster.control_plane import ControlPlane  # noqa: E402 - the tests' own kits
-from cluster.operator_kit import ensure_namespace  # noqa: E402 - as above
-from collector.collector_process import CollectorProcess  # noqa: E402 - as above
-from collector.postgres_server import (  # noqa: E402 - as above
+from cluster.binaries import NoBinariesError
+from cluster.control_plane import ControlPlane
+from cluster.operator_kit import ensure_namespace
+from collector.collector_process import CollectorProcess
+from collector.postgres_server import (
     OWNER,
     PASSWORD,
     WRITER,

