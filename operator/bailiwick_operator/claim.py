@@ -39,9 +39,7 @@ class Claims:
         if seen is not None and (seen.tenant_uid != uid or seen.terminating):
             self._standing.pop(namespace, None)
             leaving = (
-                seen.terminating
-                or bool(seen.leaving_since)
-                or seen.tenant == (tenant.metadata.name)
+                seen.terminating or bool(seen.leaving_since) or seen.tenant == tenant.metadata.name
             )
             return Taken(seen.tenant, leaving=leaving)
         if seen is not None:
